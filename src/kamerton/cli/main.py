@@ -1,0 +1,125 @@
+"""`kamerton VERB`: finds the verb, maps errors to exit codes, and keeps stdout for the document under `--json`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from typing import Any
+
+from kamerton.cli.screen import Screen
+from kamerton.ground.errors import Interrupted, KamertonError
+from kamerton.ground.numerics import settle
+
+__all__ = ["VERBS", "build_parser", "entry", "main"]
+
+VERBS = {
+    "init": "a new project folder: recipe, sample data, CI workflow, .gitignore",
+    "demo": "the whole tour on packaged data, offline, on a CPU",
+    "check": "recipe, data and machine: what would fail, before anything runs",
+    "data": "the data room: read, check, split, commit, log, show, diff, tag, export",
+    "train": "train a recipe, or train an interrupted run on",
+    "runs": "what runs and ran",
+    "watch": "live progress of a run",
+    "stop": "a clean stop that can be resumed",
+    "evaluate": "measure a model on a set",
+    "compare": "two models on the same items, with statistics",
+    "registry": "versions, aliases and gates: list, show, promote, rollback, verify",
+    "rebuild": "the proof that a model can be made again, bit for bit",
+    "report": "HTML, Markdown and JSON about a model",
+    "generate": "one answer of a model",
+    "chat": "a conversation with a model",
+    "sync": "bring trackers up to date with the runs' journals",
+    "schema": "the recipe's JSON schema, for editors",
+}
+"""Verbs in the order of the tour; each is a module of this package with `add_arguments` and `run`."""
+
+
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The parser; with `only`, just that verb's arguments are filled in, which keeps the start fast."""
+    parser = argparse.ArgumentParser(
+        prog="kamerton",
+        description="Fine-tuning you can prove: checked, tracked, compared with a baseline, rebuilt to the bit.",
+        epilog="kamerton VERB --help explains a verb. First steps: kamerton demo",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    for name, summary in VERBS.items():
+        verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if only in {None, name}:
+            _module(name).add_arguments(verb)
+            _add_common(verb)
+    return parser
+
+
+def _add_common(verb: argparse.ArgumentParser) -> None:
+    leaves = [
+        leaf
+        for action in verb._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for leaf in action.choices.values()
+    ]
+    for leaf in leaves or [verb]:
+        leaf.add_argument("--json", action="store_true", help="one JSON document on stdout, everything else on stderr")
+        leaf.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _module(verb: str) -> Any:
+    return importlib.import_module(f"kamerton.cli.{verb}_verb")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    verb = next((word for word in words if word in VERBS), "")
+    parser = build_parser(only=verb)
+    options = parser.parse_args(words)
+    if options.version:
+        from importlib.metadata import version
+
+        print(version("kamerton"))
+        return 0
+    if not options.verb:
+        parser.print_help()
+        return 2
+    settle()
+    screen = Screen(json=options.json)
+    try:
+        return int(_module(options.verb).run(options, screen))
+    except KamertonError as error:
+        return _refuse(error, options.debug, screen)
+    except KeyboardInterrupt:
+        return _refuse(Interrupted("interrupted; nothing that was reported as saved is lost"), options.debug, screen)
+    except BrokenPipeError:
+        # The reader (head, less) has gone: end quietly, and keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if options.debug:
+            raise
+        fault = KamertonError(
+            f"{type(error).__name__}: {error}",
+            where="inside Kamerton",
+            mend="run again with --debug and report the traceback",
+        )
+        _refuse(fault, False, screen)
+        return 3
+
+
+def _refuse(error: KamertonError, debug: bool, screen: Screen) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    screen.refuse(error)
+    return error.exit_code
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,75 @@
+"""Live progress of a training: one updating line in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kamerton.cli.screen import Screen
+
+__all__ = ["TrainingProgress"]
+
+_EVERY = 10.0
+"""Seconds between lines where there is no terminal."""
+
+
+class TrainingProgress:
+    """Shows the events of a training run as they come; call it with each event."""
+
+    def __init__(self, screen: Screen, title: str = "training") -> None:
+        self._screen = screen
+        self._live = screen.console.is_terminal
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=screen.console,
+            transient=True,
+        )
+        self._task = self._bar.add_task(title, total=None, note="")
+        self._title = title
+        self._last_line = 0.0
+        self._began = time.monotonic()
+        self._first_step: int | None = None
+        self._validation: float | None = None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._bar.stop()
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        if "validation_loss" in event:
+            self._validation = float(event["validation_loss"])
+            return
+        note = f"loss {event['loss']:.3f}"
+        if self._validation is not None:
+            note += f"  validation {self._validation:.3f}"
+        note += f"  {event['tokens_per_second']:,.0f} tok/s"
+        if self._live:
+            self._bar.update(self._task, completed=event["step"], total=event["steps"], note=note)
+        else:
+            self._line(event, note)
+
+    def _line(self, event: dict[str, Any], note: str) -> None:
+        now = time.monotonic()
+        if self._first_step is None:
+            self._first_step, self._began = event["step"], now
+        if now - self._last_line < _EVERY and event["step"] != event["steps"]:
+            return
+        self._last_line = now
+        done = event["step"] - self._first_step
+        left = (now - self._began) / done * (event["steps"] - event["step"]) if done else None
+        remaining = f"  {left:,.0f} s left" if left is not None else ""
+        self._screen.say(f"{self._title}: step {event['step']}/{event['steps']}  {note}{remaining}")

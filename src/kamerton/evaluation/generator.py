@@ -1,0 +1,33 @@
+"""How evaluation sees a model: in this process, served, remote or a fake, all alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from kamerton.chat.generation import Generation, Score
+from kamerton.chat.messages import Message
+
+__all__ = ["Generator"]
+
+
+class Generator(Protocol):
+    """Anything that answers prompts and scores answers; results come in the order of the arguments.
+
+    `evaluate` hands over all items in one call, so that the generator alone decides on batches and padding, and
+    answers do not depend on how a caller cut the work.
+    """
+
+    name: str
+
+    def generate(self, prompts: Sequence[list[Message]], max_new_tokens: int) -> list[Generation]:
+        """Greedy answers of at most `max_new_tokens` tokens."""
+        ...
+
+    def score(self, conversations: Sequence[list[Message]]) -> list[Score]:
+        """Likelihood of the last assistant turn of each conversation."""
+        ...
+
+    def score_texts(self, texts: Sequence[str]) -> list[Score]:
+        """Likelihood of each plain text."""
+        ...

@@ -1,0 +1,192 @@
+"""Train: from a recipe to a finished run with its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kamerton.flows.prepare import prepare, prepare_again
+from kamerton.ground.digests import digest
+from kamerton.ground.errors import VerdictError
+from kamerton.ground.settings import Workspace
+from kamerton.journal import RunFolder, find_run
+from kamerton.recipe import Recipe, ResolvedRecipe, read_recipe, resolve
+from kamerton.records import BaseLineage, DataLineage, RunRecord
+from kamerton.records.data import DataReport
+
+if TYPE_CHECKING:
+    from kamerton.data import Row
+    from kamerton.models.load import LoadedModel
+    from kamerton.training.examples import ExampleSet
+
+__all__ = ["Progress", "load_recipe", "resume", "train"]
+
+LINEAGE = "data_lineage.json"
+"""In the run folder before training begins: the versions that a resumption learns from."""
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+def load_recipe(path: Path | str, overrides: list[str] | None = None) -> ResolvedRecipe:
+    """Read, check and resolve a recipe for this machine."""
+    from kamerton.training.environment import physical_cores
+
+    return resolve(read_recipe(Path(path), overrides or []), physical_cores())
+
+
+def train(
+    recipe: ResolvedRecipe | Path | str,
+    workspace: Workspace | None = None,
+    *,
+    overrides: list[str] | None = None,
+    on_progress: Progress | None = None,
+) -> RunRecord:
+    """Train a recipe from the beginning.
+
+    Raises:
+        VerdictError: the data check fails, or a loss or gradient became non-finite.
+        Interrupted: stopped; the error says how to go on.
+    """
+    place = (workspace or Workspace.at()).ensure()
+    asked = recipe if isinstance(recipe, ResolvedRecipe) else load_recipe(recipe, overrides)
+    prepared = prepare(asked.recipe, place)
+    refuse_failed(prepared.report)
+    run = RunFolder.create(place, asked.recipe.model_dump(mode="json"), asked.recipe.name)
+    prepared.report.write(run.path / "data_report.json")
+    prepared.lineage.write(run.path / LINEAGE)
+    return _run(asked.recipe, prepared.parts, prepared.lineage, run, place, on_progress)
+
+
+def resume(name: str, workspace: Workspace | None = None, *, on_progress: Progress | None = None) -> RunRecord:
+    """Train on from the newest whole checkpoint of a run, as if nothing had happened.
+
+    A run that is complete already gives its record.
+    """
+    place = (workspace or Workspace.at()).ensure()
+    run = find_run(place, name)
+    if run.record_file.exists():
+        return RunRecord.read(run.record_file)
+    recipe = Recipe.model_validate(run.recipe())
+    lineage = DataLineage.read(run.path / LINEAGE)
+    return _run(recipe, prepare_again(recipe, lineage, place), lineage, run, place, on_progress)
+
+
+def refuse_failed(report: DataReport) -> None:
+    """Stop before training when the data check fails."""
+    if not report.passed:
+        raise VerdictError(
+            "the data check failed: " + "; ".join(report.reasons),
+            expected="data within the thresholds of data.check",
+            mend="kamerton check RECIPE shows the findings; mend the rows or change data.check",
+        )
+
+
+def _run(
+    recipe: Recipe,
+    parts: dict[str, list[Row]],
+    lineage: DataLineage,
+    run: RunFolder,
+    workspace: Workspace,
+    on_progress: Progress | None,
+) -> RunRecord:
+    # The heavy rooms are imported here, so that a recipe's errors come in a tenth of a second.
+    from kamerton.models.load import pick_device
+    from kamerton.tracking import LiveFollower
+    from kamerton.training.environment import capture_code, capture_environment, make_deterministic
+    from kamerton.training.run import run_training
+
+    options = recipe.training
+    follower = LiveFollower(run, workspace) if recipe.tracking.followers else nullcontext()
+    with run.held(), follower:
+        device = pick_device(options.device)
+        make_deterministic(options.seed, options.threads or 1)
+        loaded = _start_model(recipe, parts["train"], workspace)
+        examples = {name: _examples(recipe, parts[name], loaded) for name in ("train", "validation")}
+        _note_cut(examples["train"], len(parts["train"]), recipe, run)
+        base, code = _base_lineage(recipe, loaded), capture_code()
+        result = run_training(
+            loaded,
+            {name: built.examples for name, built in examples.items()},
+            recipe.method,
+            options,
+            run,
+            on_progress,
+        )
+        document = recipe.model_dump(mode="json")
+        record = RunRecord(
+            run_id=run.run_id,
+            name=recipe.name,
+            recipe=document,
+            recipe_digest=digest(document),
+            data=lineage,
+            base=base,
+            code=code,
+            environment=capture_environment(device, options.threads or 1),
+            result=result,
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        record.write(run.record_file)
+        run.event("finished", model_sha256=result.model_sha256)
+    return record
+
+
+def _start_model(recipe: Recipe, rows: list[Row], workspace: Workspace) -> LoadedModel:
+    """The base (or random weights) with the method applied."""
+    from kamerton.models.adapters import apply_method
+    from kamerton.models.load import load_base, pick_device
+    from kamerton.models.scratch import create
+
+    seed, device = recipe.training.seed, recipe.training.device
+    if recipe.model.architecture is not None:
+        texts = (row.answer for row in rows)
+        loaded = create(recipe.name, recipe.model.architecture, texts, seed=seed, device=pick_device(device))
+    else:
+        assert recipe.model.base is not None
+        loaded = load_base(
+            recipe.model.base, workspace.root, template=recipe.model.chat_template, device=device
+        )
+    apply_method(loaded, recipe.method, seed=seed)
+    return loaded
+
+
+def _examples(recipe: Recipe, rows: list[Row], loaded: LoadedModel) -> ExampleSet:
+    from kamerton.training.examples import build_examples
+
+    options = recipe.training
+    length = min(options.max_length, loaded.context)
+    return build_examples(
+        rows, loaded.format, options.objective, length, seed=options.seed, chat_share=options.chat_share
+    )
+
+
+def _note_cut(built: ExampleSet, rows: int, recipe: Recipe, run: RunFolder) -> None:
+    """Say what was cut or masked away, and stop where it is more than the recipe allows."""
+    run.event("examples", sequences=len(built.examples), tokens=built.tokens, cut=len(built.cut), masked=len(built.masked))
+    share, allowed = (len(built.cut) + len(built.masked)) / rows, recipe.data.check.max_truncated
+    if share > allowed:
+        raise VerdictError(
+            f"{len(built.cut)} of {rows} training rows are longer than {recipe.training.max_length} tokens and "
+            f"{len(built.masked)} more have nothing left to learn from ({share:.1%})",
+            where=run.run_id,
+            expected=f"at most {allowed:.1%} (data.check.max_truncated)",
+            mend="raise training.max_length, or data.check.max_truncated",
+        )
+
+
+def _base_lineage(recipe: Recipe, loaded: LoadedModel) -> BaseLineage:
+    from kamerton.models.adapters import trainable_parameters
+
+    files = loaded.files
+    return BaseLineage(
+        name=files.name if files else "random weights",
+        revision=files.revision if files else "",
+        weights=files.weights() if files else {},
+        tokenizer=files.tokenizer() if files else "",
+        template=loaded.format.digest,
+        parameters=sum(weight.numel() for weight in loaded.model.parameters()),
+        trainable=sum(weight.numel() for weight in trainable_parameters(loaded.model).values()),
+    )
+

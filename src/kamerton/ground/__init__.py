@@ -1,0 +1,1 @@
+"""Ground: errors, digests, atomic files, settings and seeded randomness. Standard library only."""

@@ -1,0 +1,88 @@
+"""Files are written whole or not at all, and system errors become sentences."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kamerton.ground.errors import RequestError, StorageError
+
+__all__ = ["confined", "storage_errors", "swap_folder", "sync_folder", "write_bytes", "write_text"]
+
+_REASONS = {
+    errno.ENOSPC: ("no space is left on the disk", "free some space, then run the command again"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, then run the command again"),
+    errno.EACCES: ("permission denied", "choose a folder that you may write, or set KAMERTON_HOME"),
+    errno.EPERM: ("operation not permitted", "choose a folder that you may write, or set KAMERTON_HOME"),
+    errno.EROFS: ("the file system is read-only", "choose a folder that you may write, or set KAMERTON_HOME"),
+}
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk or a missing permission into a `StorageError` that names the path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REASONS:
+            raise
+        what, mend = _REASONS[error.errno]
+        raise StorageError(what, where=str(error.filename or path), mend=mend) from error
+
+
+def write_bytes(path: Path, payload: bytes) -> None:
+    """Write a file whole: temporary name in the same folder, fsync, rename, fsync of the folder."""
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(payload)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside the folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def swap_folder(ready: Path, target: Path) -> None:
+    """Put a finished folder in the place of `target`: each file synced first, then one rename."""
+    with storage_errors(target):
+        for path in ready.rglob("*"):
+            if path.is_file():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(ready, target)
+        sync_folder(target.parent)
+
+
+def confined(root: Path, name: str) -> Path:
+    """The path `root/name`, refused when it would lie outside `root`."""
+    path = (root / name).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise RequestError("the path leaves its folder", where=name, expected=f"a path inside {root}")
+    return path

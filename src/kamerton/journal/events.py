@@ -1,0 +1,27 @@
+"""`events.jsonl`: what happened in a run and when, for people and followers; it takes no part in any proof."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kamerton.journal.lines import append_line, read_lines
+
+__all__ = ["append_event", "read_events"]
+
+_FILE = "events.jsonl"
+
+
+def append_event(folder: Path, kind: str, **fields: Any) -> None:
+    """Append one event: `kind`, the UTC time, and JSON-able fields.
+
+    Kinds in use: `started`, `resumed`, `step` (step, loss, learning_rate, grad_norm, tokens_per_second), `evaluated` (step, loss),
+    `saved` (step), `stopped` (reason), `failed` (reason), `finished`.
+    """
+    append_line(folder / _FILE, {"kind": kind, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields})
+
+
+def read_events(folder: Path) -> list[dict[str, Any]]:
+    """All events of a run, oldest first."""
+    return read_lines(folder / _FILE)

@@ -1,0 +1,145 @@
+"""The run folder: `recipe.json` first, the journal while it runs, `record.json` last."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from kamerton.ground.digests import canonical_json
+from kamerton.ground.errors import RequestError, StorageError
+from kamerton.ground.files import storage_errors, write_text
+from kamerton.ground.settings import Workspace
+from kamerton.journal.events import append_event, read_events
+
+__all__ = ["RunFolder", "RunState", "find_run", "list_runs"]
+
+RunState = Literal["running", "complete", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder whose files are the truth about one run."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, workspace: Workspace, recipe: dict[str, Any], name: str) -> RunFolder:
+        """A new folder under the workspace's runs, with the resolved recipe in it."""
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        folder = cls(workspace.runs / f"{name}-{stamp}-{secrets.token_hex(2)}")
+        with storage_errors(folder.path):
+            folder.path.mkdir(parents=True)
+        write_text(folder.path / "recipe.json", canonical_json(recipe) + "\n")
+        return folder
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The finished model: adapter or full weights, tokenizer, template."""
+        return self.path / "model"
+
+    @property
+    def record_file(self) -> Path:
+        return self.path / "record.json"
+
+    def recipe(self) -> dict[str, Any]:
+        """The resolved recipe that the run was started with."""
+        try:
+            return dict(json.loads((self.path / "recipe.json").read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError) as error:
+            raise StorageError("the run's recipe is missing or damaged", where=str(self.path / "recipe.json")) from error
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Append to the run's events."""
+        append_event(self.path, kind, **fields)
+
+    @property
+    def state(self) -> RunState:
+        """`running` while a process holds the lock; else what the files say."""
+        if self.record_file.exists():
+            return "complete"
+        if self._locked():
+            return "running"
+        kinds = [event["kind"] for event in read_events(self.path)]
+        return "failed" if kinds and kinds[-1] == "failed" else "stopped"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the run for this process; the kernel lets go of it however the process ends.
+
+        Raises:
+            RequestError: another process holds it.
+        """
+        with storage_errors(self.path), (self.path / "run.lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RequestError(
+                    "the run is running in another process",
+                    where=self.run_id,
+                    mend=f"kamerton watch {self.run_id}, or kamerton stop {self.run_id}",
+                ) from error
+            handle.write(str(os.getpid()))
+            handle.flush()
+            self.stop_file.unlink(missing_ok=True)
+            yield
+
+    @property
+    def stop_file(self) -> Path:
+        """Its presence asks the running process to save and stop."""
+        return self.path / "stop"
+
+    def request_stop(self) -> None:
+        """Ask the running process to save a checkpoint and stop."""
+        write_text(self.stop_file, "stop\n")
+
+    def _locked(self) -> bool:
+        path = self.path / "run.lock"
+        if not path.exists():
+            return False
+        with path.open("r") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+
+
+def list_runs(workspace: Workspace) -> list[RunFolder]:
+    """All runs of a workspace, oldest first."""
+    folders = [path for path in workspace.runs.glob("*") if (path / "recipe.json").exists()]
+    return [RunFolder(path) for path in sorted(folders, key=lambda path: (path / "recipe.json").stat().st_mtime_ns)]
+
+
+def find_run(workspace: Workspace, name: str) -> RunFolder:
+    """A run by its id, an unambiguous beginning of it, its path, or `last`.
+
+    Raises:
+        RequestError: none or several match.
+    """
+    if (Path(name) / "recipe.json").exists():
+        return RunFolder(Path(name).resolve())
+    runs = list_runs(workspace)
+    if name == "last" and runs:
+        return runs[-1]
+    exact = [run for run in runs if run.run_id == name]
+    found = exact or [run for run in runs if run.run_id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    what = "several runs begin so" if found else "no such run"
+    raise RequestError(what, where=name, expected="a run id, its beginning, or last", mend="kamerton runs")

@@ -1,0 +1,84 @@
+"""Where the weights of a base model are: in the package, in a folder, or on the hub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kamerton.ground.digests import digest, file_digest
+from kamerton.ground.errors import RecipeError, ServerAwayError
+from kamerton.ground.settings import offline
+
+__all__ = ["PACKAGED", "BaseFiles", "locate"]
+
+_PACKAGE = Path(__file__).parent / "base"
+PACKAGED = ("tiny-pl",)
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+_HUB_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model")
+
+
+@dataclass(frozen=True)
+class BaseFiles:
+    """A base model on this disk."""
+
+    name: str
+    folder: Path
+    revision: str = ""
+
+    def weights(self) -> dict[str, str]:
+        """SHA-256 of each weights file."""
+        return {path.name: file_digest(path) for path in sorted(self.folder.glob("*.safetensors"))}
+
+    def tokenizer(self) -> str:
+        """One digest for the tokenizer's files."""
+        present = [self.folder / name for name in _TOKENIZER_FILES if (self.folder / name).exists()]
+        return digest({path.name: file_digest(path) for path in present})
+
+
+def locate(name: str, root: Path) -> BaseFiles:
+    """Find a base model: a packaged name, a folder (relative to `root`), or a hub id with an optional `@revision`.
+
+    Raises:
+        RecipeError: there is none, or it has no safetensors.
+        ServerAwayError: the hub does not answer, or the network is forbidden.
+    """
+    folder = Path(name).expanduser() if Path(name).is_absolute() else root / name
+    if name in PACKAGED:
+        files = BaseFiles(name, _PACKAGE / name)
+    elif folder.is_dir():
+        files = BaseFiles(name, folder)
+    elif name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise RecipeError(
+            "no such model",
+            where=f"model.base: {name}",
+            expected=f"a packaged model ({', '.join(PACKAGED)}), a folder, or a hub id owner/name",
+        )
+    else:
+        files = _from_hub(name)
+    if not (files.folder / "config.json").exists() or not any(files.folder.glob("*.safetensors")):
+        raise RecipeError(
+            "not a model folder", where=str(files.folder), expected="config.json and safetensors weights inside"
+        )
+    return files
+
+
+def _from_hub(name: str) -> BaseFiles:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    repository, _, revision = name.partition("@")
+    try:
+        folder = snapshot_download(
+            repository, revision=revision or None, allow_patterns=list(_HUB_FILES), local_files_only=offline()
+        )
+    except (LocalEntryNotFoundError, OSError) as error:
+        if isinstance(error, RepositoryNotFoundError):
+            raise RecipeError("no such model on the hub", where=f"model.base: {name}") from error
+        if isinstance(error, HfHubHTTPError | LocalEntryNotFoundError):
+            raise ServerAwayError(
+                "the model is not in the local cache and the hub cannot be asked",
+                where=f"model.base: {name}",
+                mend="unset HF_HUB_OFFLINE, or give model.base a local folder",
+            ) from error
+        raise
+    return BaseFiles(repository, Path(folder), Path(folder).name)

@@ -1,0 +1,63 @@
+"""The recipe: everything that is asked of a run, in one frozen document."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from kamerton.recipe.base import Section
+from kamerton.recipe.data import DataSection
+from kamerton.recipe.evaluation import EvaluationSection
+from kamerton.recipe.gate import GateSection
+from kamerton.recipe.method import FullMethod, LoraMethod, Method
+from kamerton.recipe.model import ModelSection
+from kamerton.recipe.tracking import TrackingSection
+from kamerton.recipe.training import TrainingSection
+
+__all__ = ["Recipe"]
+
+
+class Recipe(Section):
+    """What is asked of a run."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "model"
+    """Name of the model in the registry; letters, digits, dot, dash and underscore."""
+    model: ModelSection
+    data: DataSection
+    method: Method = LoraMethod()
+    training: TrainingSection = TrainingSection()
+    evaluation: EvaluationSection = EvaluationSection()
+    gate: GateSection = GateSection()
+    tracking: TrackingSection = TrackingSection()
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Recipe:
+        if self.model.architecture is not None:
+            if self.training.objective != "pretrain":
+                raise ValueError("model.architecture starts from random weights: training.objective must be pretrain")
+            if not isinstance(self.method, FullMethod):
+                raise ValueError("model.architecture starts from random weights: method.kind must be full")
+            if self.training.max_length > self.model.architecture.context:
+                raise ValueError("training.max_length is longer than model.architecture.context")
+        if self.training.chat_share and self.training.objective != "pretrain":
+            raise ValueError("training.chat_share has an effect with training.objective: pretrain only")
+        return self
+
+    @model_validator(mode="after")
+    def _gate_is_measured(self) -> Recipe:
+        gate, evaluation = self.gate, self.evaluation
+        if "primary" in gate.model_fields_set or "gate" in self.model_fields_set:
+            wanted = [gate.primary.metric, *(guard.metric for guard in gate.guards if guard.on == "test")]
+            for metric in wanted:
+                if metric not in evaluation.metrics:
+                    raise ValueError(f"the gate uses {metric}: add it to evaluation.metrics")
+            for baseline in gate.primary.better_than:
+                if baseline not in evaluation.baselines:
+                    raise ValueError(f"the gate compares with {baseline}: add it to evaluation.baselines")
+        for guard in gate.guards:
+            if guard.on != "test" and guard.on not in evaluation.sets:
+                raise ValueError(f"a guard names the set {guard.on!r}: add it to evaluation.sets")
+            if guard.on != "test" and guard.metric != "perplexity":
+                raise ValueError(f"on the set {guard.on!r} only perplexity is measured")
+        return self

@@ -1,0 +1,53 @@
+"""Fakes that ship: for tests, documentation and the authors of plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from kamerton.chat.generation import Generation, Score
+from kamerton.chat.messages import Message
+
+__all__ = ["EchoGenerator"]
+
+
+def _last_user_turn(prompt: list[Message]) -> str:
+    return next((message["content"] for message in reversed(prompt) if message["role"] == "user"), "")
+
+
+class EchoGenerator:
+    """A model without weights: it answers with the last user turn, or by a function; a token is a word."""
+
+    def __init__(
+        self,
+        answer: Callable[[list[Message]], str] = _last_user_turn,
+        *,
+        name: str = "echo",
+        nats_per_token: Callable[[str], float] = lambda text: 1.0,
+    ) -> None:
+        """
+        Args:
+            answer: gives the answer to a prompt.
+            nats_per_token: gives the mean negative log-likelihood of an answer or a text.
+        """
+        self.name = name
+        self._answer = answer
+        self._nats_per_token = nats_per_token
+
+    def generate(self, prompts: Sequence[list[Message]], max_new_tokens: int) -> list[Generation]:
+        """The answers, cut after `max_new_tokens` words."""
+        return [self._cut(self._answer(list(prompt)), max_new_tokens) for prompt in prompts]
+
+    def _cut(self, text: str, max_new_tokens: int) -> Generation:
+        words = text.split()
+        if len(words) < max_new_tokens:
+            # The end of the turn is one more token, as with a real model.
+            return Generation(text, len(words) + 1, True)
+        return Generation(" ".join(words[:max_new_tokens]), max_new_tokens, False)
+
+    def score(self, conversations: Sequence[list[Message]]) -> list[Score]:
+        """The likelihood of each last turn."""
+        return self.score_texts([conversation[-1]["content"] for conversation in conversations])
+
+    def score_texts(self, texts: Sequence[str]) -> list[Score]:
+        """The likelihood of each text."""
+        return [Score(len(text.split()) * self._nats_per_token(text), len(text.split())) for text in texts]

@@ -1,0 +1,117 @@
+"""The determinism contract: what is switched on before a run, and what must be equal for equal bits."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import kamerton
+from kamerton.ground.digests import digest
+from kamerton.ground.numerics import settled
+from kamerton.records import CodeLineage, Environment
+
+__all__ = ["capture_code", "capture_environment", "class_differences", "make_deterministic", "physical_cores"]
+
+_PACKAGES = ("accelerate", "numpy", "peft", "safetensors", "tokenizers", "torch", "transformers")
+_VECTOR_PREFIXES = ("avx", "amx", "fma", "sse4", "neon", "asimd", "sve")
+
+
+def physical_cores() -> int:
+    """Cores that this process may use."""
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
+
+
+def make_deterministic(seed: int, threads: int) -> None:
+    """Seed every generator and forbid kernels whose result depends on luck."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def capture_environment(device: torch.device, threads: int) -> Environment:
+    """The machine and the packages, as far as bits depend on them."""
+    name, flags = _processor()
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        device=_device_name(device),
+        cpu=name,
+        instruction_sets=sorted(flag for flag in flags if flag.startswith(_VECTOR_PREFIXES)),
+        capability=torch.backends.cpu.get_cpu_capability(),
+        threads=threads,
+        settings=settled() | {"ATEN_CPU_CAPABILITY": os.environ.get("ATEN_CPU_CAPABILITY", "")},
+        packages={package: metadata.version(package) for package in _PACKAGES},
+    )
+
+
+def class_differences(recorded: Environment, here: Environment) -> list[str]:
+    """One sentence for each way in which this machine is of another class than the recorded one."""
+    ours, theirs = here.machine_class, recorded.machine_class
+    sentences = []
+    for key in sorted(ours.keys() | theirs.keys()):
+        mine, other = ours.get(key), theirs.get(key)
+        if isinstance(mine, dict) and isinstance(other, dict):
+            parts = sorted(part for part in mine.keys() | other.keys() if mine.get(part) != other.get(part))
+            sentences += [f"{part}: recorded {other.get(part)!r}, here {mine.get(part)!r}" for part in parts]
+        elif isinstance(mine, list) and isinstance(other, list) and mine != other:
+            missing, more = sorted(set(other) - set(mine)), sorted(set(mine) - set(other))
+            sentences.append(f"{key}: missing here {missing or 'none'}, only here {more or 'none'}")
+        elif mine != other:
+            sentences.append(f"{key}: recorded {other!r}, here {mine!r}")
+    return sentences
+
+
+def capture_code() -> CodeLineage:
+    """The package's version and, where it runs from a Git checkout, its revision and uncommitted difference."""
+    source = Path(kamerton.__file__).parent
+    version = metadata.version("kamerton")
+    revision = _git(source, "rev-parse", "HEAD")
+    if not revision:
+        return CodeLineage(version=version)
+    difference = _git(source, "diff", "HEAD", "--", str(source))
+    return CodeLineage(version=version, revision=revision, dirty=digest(difference) if difference else "")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    tracked = done.returncode == 0
+    return done.stdout.strip() if tracked else ""
+
+
+def _processor() -> tuple[str, list[str]]:
+    """Name and flags of the processor (Linux tells both; elsewhere the name alone)."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine(), []
+    fields = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
+    cleaned = {key.strip(): value.strip() for key, value in fields.items()}
+    flags = cleaned.get("flags") or cleaned.get("Features") or ""
+    return cleaned.get("model name", platform.machine()), flags.split()
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type != "cuda":
+        return "cpu"
+    major, minor = torch.cuda.get_device_capability(device)
+    return f"{torch.cuda.get_device_name(device)} (compute {major}.{minor}, CUDA {torch.version.cuda})"

@@ -1,0 +1,112 @@
+"""From rows to token sequences, with what was cut or cannot be learned from in the open."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kamerton.chat import ChatFormat, Message, Tokens
+from kamerton.data.rows import Row
+from kamerton.ground.errors import DataError
+from kamerton.ground.rng import draw
+
+__all__ = ["Example", "ExampleSet", "build_examples"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One training sequence of T tokens; `labels` are -100 where nothing is learned."""
+
+    id: str
+    ids: list[int]
+    labels: list[int]
+
+
+@dataclass(frozen=True)
+class ExampleSet:
+    """The sequences of one part, and what happened on the way."""
+
+    examples: list[Example]
+    cut: list[str] = field(default_factory=list)
+    """Row hashes of rows longer than `max_length`."""
+    masked: list[str] = field(default_factory=list)
+    """Row hashes of rows with nothing left to learn from; they are left out."""
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(example.ids) for example in self.examples)
+
+    @property
+    def trained_tokens(self) -> int:
+        return sum(sum(label != -100 for label in example.labels[1:]) for example in self.examples)
+
+
+def build_examples(
+    rows: Sequence[Row], chat: ChatFormat, objective: str, max_length: int, *, seed: int = 0, chat_share: float = 0.0
+) -> ExampleSet:
+    """Render rows for an objective.
+
+    `sft`: one sequence a row, cut at `max_length`. `pretrain`: texts one after the other in the order given,
+    parted into sequences of exactly `max_length` tokens; the last incomplete one is kept.
+
+    Raises:
+        DataError: no row leaves anything to learn from.
+    """
+    if objective == "pretrain":
+        built = _pretrain(rows, chat, max_length, seed, chat_share)
+    else:
+        built = _sft(rows, chat, max_length)
+    if not built.examples and rows:
+        raise DataError(
+            "no row leaves anything to learn from",
+            expected=f"answers within the first {max_length} tokens",
+            mend="raise training.max_length, or look at kamerton data check",
+        )
+    return built
+
+
+def _sft(rows: Sequence[Row], chat: ChatFormat, max_length: int) -> ExampleSet:
+    built = ExampleSet([])
+    seen: Counter[str] = Counter()
+    for row in rows:
+        whole = chat.text(row.text) if row.text is not None else chat.conversation(list(row.messages or ()))
+        tokens = whole.first(max_length)
+        if tokens.cut:
+            built.cut.append(row.row_hash)
+        if tokens.trained_count:
+            built.examples.append(Example(f"{row.row_hash}:{seen[row.row_hash]}", tokens.ids, tokens.labels()))
+            seen[row.row_hash] += 1
+        else:
+            built.masked.append(row.row_hash)
+    return built
+
+
+def _pretrain(rows: Sequence[Row], chat: ChatFormat, max_length: int, seed: int, chat_share: float) -> ExampleSet:
+    ids: list[int] = []
+    labels: list[int] = []
+    for row in rows:
+        tokens = _dressed(row, chat, seed, chat_share)
+        ids += tokens.ids
+        labels += tokens.labels()
+    starts = range(0, len(ids), max_length)
+    examples = [
+        Example(str(number), ids[start : start + max_length], labels[start : start + max_length])
+        for number, start in enumerate(starts)
+    ]
+    return ExampleSet([example for example in examples if len(example.ids) > 1])
+
+
+def _dressed(row: Row, chat: ChatFormat, seed: int, chat_share: float) -> Tokens:
+    """A text as it is or, for a share of the texts, parted in two: a user's turn and the answer that goes on with it."""
+    if row.text is None:
+        return chat.conversation(list(row.messages or ()))
+    words = row.text.split(" ")
+    if len(words) < 8 or draw(seed, "chat_share", row.row_hash) >= chat_share:
+        return chat.text(row.text)
+    place = 1 + int(draw(seed, "chat_place", row.row_hash) * (len(words) // 2))
+    turns: list[Message] = [
+        {"role": "user", "content": " ".join(words[:place])},
+        {"role": "assistant", "content": " ".join(words[place:])},
+    ]
+    return chat.conversation(turns)

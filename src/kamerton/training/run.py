@@ -1,0 +1,191 @@
+"""One training from prepared examples to a finished model folder."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PrinterCallback, TrainingArguments
+from transformers.utils import logging as transformers_logging
+
+from kamerton.ground.digests import folder_digests
+from kamerton.ground.errors import Interrupted, KamertonError
+from kamerton.ground.files import storage_errors, swap_folder
+from kamerton.journal import RunFolder, read_events, read_trace
+from kamerton.models.adapters import WEIGHTS, save_finished
+from kamerton.models.load import LoadedModel
+from kamerton.recipe import Method, TrainingSection
+from kamerton.records import RunResult
+from kamerton.training.checkpoint import newest_whole, prune
+from kamerton.training.examples import Example
+from kamerton.training.loop import JournalCallback, KamertonTrainer
+
+__all__ = ["Progress", "plan_steps", "run_training"]
+
+Progress = Callable[[dict[str, Any]], None]
+"""Called after each step and each validation with what the journal says of it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many optimiser steps there are."""
+
+    steps_per_epoch: int
+    steps: int
+    warmup: int
+
+
+def plan_steps(examples: int, options: TrainingSection) -> Plan:
+    """Steps of a run over this many training sequences."""
+    batches = math.ceil(examples / options.batch_size)
+    per_epoch = math.ceil(batches / options.accumulation)
+    steps = options.max_steps or max(1, math.ceil(per_epoch * options.epochs))
+    warmup = options.warmup_steps if options.warmup_steps is not None else math.ceil(0.05 * steps)
+    return Plan(per_epoch, steps, warmup)
+
+
+def run_training(
+    loaded: LoadedModel,
+    parts: dict[str, list[Example]],
+    method: Method,
+    options: TrainingSection,
+    run: RunFolder,
+    on_progress: Progress | None = None,
+) -> RunResult:
+    """Train, or train on from the newest whole checkpoint of the run; write the finished model.
+
+    Args:
+        loaded: the model with the method already applied.
+        parts: `train` and `validation` examples.
+
+    Raises:
+        Interrupted: SIGINT, SIGTERM or `kamerton stop`; a checkpoint was written.
+        VerdictError: a loss or gradient became non-finite.
+        StorageError: a checkpoint could not be written; the one before is whole.
+    """
+    plan = plan_steps(len(parts["train"]), options)
+    trainer = KamertonTrainer(
+        model=loaded.model,
+        args=_arguments(plan, options, run, loaded.device.type),
+        parts=parts,
+        pad=int(loaded.tokenizer.pad_token_id),
+        run=run,
+    )
+    prune(run.checkpoints, options.keep_checkpoints)
+    checkpoint, passed = newest_whole(run.checkpoints)
+    for sentence in passed:
+        run.event("passed_over", checkpoint=sentence)
+    began = time.monotonic()
+    with _stop_requests(run) as stop:
+        journal = JournalCallback(trainer, stop, on_progress or (lambda event: None))
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(journal)
+        try:
+            if checkpoint is None:
+                trainer.trace.keep(0)
+                run.event("started", steps=plan.steps)
+                trainer.train()
+            else:
+                run.event("resumed", step=checkpoint.step, steps=plan.steps)
+                trainer.resume(checkpoint)
+        except KamertonError as error:
+            run.event("failed", reason=error.what)
+            raise
+        finally:
+            run.event("attempt", seconds=round(time.monotonic() - began, 3))
+    if journal.stopped:
+        step = trainer.state.global_step
+        run.event("stopped", step=step, reason="requested")
+        raise Interrupted(
+            f"stopped at step {step} of {plan.steps}; a checkpoint is saved",
+            where=run.run_id,
+            mend=f"kamerton train --resume {run.run_id}",
+        )
+    return _finish(trainer, loaded, method, run)
+
+
+def _arguments(plan: Plan, options: TrainingSection, run: RunFolder, device: str) -> TrainingArguments:
+    cosine_floor = options.schedule == "cosine" and options.min_rate_share > 0
+    transformers_logging.set_verbosity_error()
+    return TrainingArguments(
+        output_dir=str(run.path / "trainer"),
+        use_cpu=device == "cpu",
+        max_steps=plan.steps,
+        per_device_train_batch_size=options.batch_size,
+        per_device_eval_batch_size=options.batch_size,
+        gradient_accumulation_steps=options.accumulation,
+        learning_rate=options.learning_rate,
+        lr_scheduler_type="cosine_with_min_lr" if cosine_floor else options.schedule,
+        lr_scheduler_kwargs={"min_lr_rate": options.min_rate_share} if cosine_floor else {},
+        warmup_steps=plan.warmup,
+        weight_decay=options.weight_decay,
+        adam_beta2=options.beta2,
+        max_grad_norm=options.max_grad_norm,
+        optim="adamw_torch_fused" if device == "cuda" else "adamw_torch",
+        bf16=options.precision == "bf16",
+        seed=options.seed,
+        eval_strategy="steps",
+        eval_steps=options.evaluate_every or plan.steps_per_epoch,
+        save_strategy="steps",
+        save_steps=options.checkpoint_every,
+        save_total_limit=options.keep_checkpoints,
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=device == "cuda",
+    )
+
+
+@contextmanager
+def _stop_requests(run: RunFolder) -> Iterator[Callable[[], bool]]:
+    """SIGINT, SIGTERM and `kamerton stop` ask for a checkpoint at the end of the step; a second SIGINT is not waited for."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield run.stop_file.exists
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        if asked.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked.is_set() or run.stop_file.exists()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _finish(trainer: KamertonTrainer, loaded: LoadedModel, method: Method, run: RunFolder) -> RunResult:
+    """Write the model folder whole and say what it holds."""
+    ready = run.path / ".model.part"
+    with storage_errors(run.model):
+        shutil.rmtree(ready, ignore_errors=True)
+        save_finished(loaded, method, ready)
+        swap_folder(ready, run.model)
+        shutil.rmtree(run.path / "trainer", ignore_errors=True)
+    files = folder_digests(run.model)
+    trace = read_trace(run.path)
+    events = read_events(run.path)
+    attempts = [event for event in events if event["kind"] == "attempt"]
+    return RunResult(
+        steps=len(trace),
+        tokens=sum(step.tokens for step in trace),
+        files=files,
+        model_sha256=files[WEIGHTS[method.kind]],
+        trace_head=trace[-1].hash,
+        first_loss=trace[0].loss,
+        last_loss=trace[-1].loss,
+        seconds=round(sum(float(event["seconds"]) for event in attempts), 3),
+        attempts=sum(event["kind"] in {"started", "resumed"} for event in events),
+    )
