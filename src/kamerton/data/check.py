@@ -166,5 +166,4 @@ def _lengths(rows: Sequence[Row]) -> AnswerLengths | None:
 
 
 def _finding(row: Row, kind: str, message: str, *, warning: bool = False) -> Finding:
-    severity = "warning" if warning else "error"
-    return Finding(file=row.file, line=row.line, kind=kind, message=message, severity=severity)
+    return Finding(file=row.file, line=row.line, kind=kind, message=message, severity="warning" if warning else "error")

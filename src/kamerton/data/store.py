@@ -145,9 +145,8 @@ class DatasetStore:
     def rows(self, ref: str) -> list[Row]:
         """The rows of a version, sorted by row hash: the same whatever commits led to it."""
         dataset, _ = self._at(ref)
-        with _lance_errors(Path(dataset.uri)):
-            table = dataset.to_table()
-        return _to_rows(table)
+        with _reading(dataset):
+            return _to_rows(dataset.to_table())
 
     def tag(self, ref: str, tag: str) -> DatasetVersion:
         """Give a version a tag; a tag never moves.
@@ -261,7 +260,7 @@ class DatasetStore:
 
     @contextmanager
     def _writing(self, name: str) -> Iterator[None]:
-        """Hold the data set's lock, and name disk errors: Lance would merge two commits, and no fingerprint fits that."""
+        """Hold the data set's lock: Lance would merge two commits into one whose fingerprint nobody computed."""
         with storage_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             with (self._folder / f".{name}.lock").open("w") as lock, _lance_errors(self._folder):
@@ -329,7 +328,7 @@ def _without(dataset: lance.LanceDataset, gone: Sequence[str]) -> tuple[list[int
 
 
 def _hashes(dataset: lance.LanceDataset) -> list[str]:
-    with _lance_errors(Path(dataset.uri)):
+    with _reading(dataset):
         hashes: list[str] = dataset.to_table(columns=["row_hash"])["row_hash"].to_pylist()
     return hashes
 
@@ -344,7 +343,7 @@ def _pick(dataset: lance.LanceDataset, hashes: Sequence[str], wanted: Counter[st
             places.append(place)
     if not places:
         return []
-    with _lance_errors(Path(dataset.uri)):
+    with _reading(dataset):
         return _to_rows(dataset.take(places))
 
 
@@ -381,15 +380,31 @@ def _to_rows(table: pa.Table) -> list[Row]:
 
 @contextmanager
 def _lance_errors(path: Path) -> Iterator[None]:
-    """Lance reports disk errors as texts: give the system's number back, or name the damaged file."""
+    """Lance reports disk errors as texts: give the system's number back."""
     with storage_errors(path):
         try:
             yield
         except OSError as error:
             system = _SYSTEM_ERROR.search(str(error))
-            if system is not None:
-                raise OSError(int(system[1]), "system error", str(path)) from error
-            if error.errno is not None:
+            if system is None:
                 raise
-            first = str(error).splitlines()[0]
-            raise StorageError(f"the data set cannot be read: {first}", where=str(path)) from error
+            raise OSError(int(system[1]), "system error", str(path)) from error
+
+
+@contextmanager
+def _reading(dataset: lance.LanceDataset) -> Iterator[None]:
+    """Whatever Lance, Arrow or JSON find wrong in stored bytes is damage."""
+    path = Path(dataset.uri)
+    with _lance_errors(path):
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            if _SYSTEM_ERROR.search(str(error)):
+                raise
+            first = str(error).partition(", /")[0].splitlines()[0]
+            raise StorageError(
+                f"the stored rows cannot be read: {first}",
+                where=str(path),
+                expected=f"undamaged files of v{dataset.version}",
+                mend="restore the folder from a copy, or commit the rows again under another name",
+            ) from error

@@ -28,7 +28,8 @@ class Recipe(Section):
     method: Method = LoraMethod()
     training: TrainingSection = TrainingSection()
     evaluation: EvaluationSection = EvaluationSection()
-    gate: GateSection = GateSection()
+    gate: GateSection | None = None
+    """Without a gate no alias moves but `candidate`."""
     tracking: TrackingSection = TrackingSection()
 
     @model_validator(mode="after")
@@ -46,17 +47,19 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _gate_is_measured(self) -> Recipe:
-        gate, evaluation = self.gate, self.evaluation
-        if "primary" in gate.model_fields_set or "gate" in self.model_fields_set:
-            wanted = [gate.primary.metric, *(guard.metric for guard in gate.guards if guard.on == "test")]
-            for metric in wanted:
-                if metric not in evaluation.metrics:
-                    raise ValueError(f"the gate uses {metric}: add it to evaluation.metrics")
-            for baseline in gate.primary.better_than:
-                if baseline not in evaluation.baselines:
-                    raise ValueError(f"the gate compares with {baseline}: add it to evaluation.baselines")
-        for guard in gate.guards:
-            if guard.on != "test" and guard.on not in evaluation.sets:
+        if self.gate is None:
+            return self
+        wanted = [self.gate.primary.metric, *(guard.metric for guard in self.gate.guards if guard.on == "test")]
+        for metric in wanted:
+            if metric not in self.evaluation.metrics:
+                raise ValueError(f"the gate uses {metric}: add it to evaluation.metrics")
+        for baseline in self.gate.primary.better_than:
+            if baseline not in self.evaluation.baselines:
+                raise ValueError(f"the gate compares with {baseline}: add it to evaluation.baselines")
+        if self.gate.guards and "base" not in self.evaluation.baselines:
+            raise ValueError("guards compare with the base: add base to evaluation.baselines")
+        for guard in self.gate.guards:
+            if guard.on != "test" and guard.on not in self.evaluation.sets:
                 raise ValueError(f"a guard names the set {guard.on!r}: add it to evaluation.sets")
             if guard.on != "test" and guard.metric != "perplexity":
                 raise ValueError(f"on the set {guard.on!r} only perplexity is measured")
