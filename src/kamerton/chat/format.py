@@ -1,6 +1,13 @@
 """One function renders a conversation, for training, generation, scoring and serving alike.
 
 Legend: T tokens. A mask says for each token whether it is trained on, and why.
+
+Two promises hold for every tokenizer and template:
+
+- Parity: the tokens of a conversation begin with `prompt_ids` of the turns before the answer, so that training sees
+  what generation will see. Where the tokenizer would merge characters over that boundary, it is not let.
+- Contents are text: `<|im_end|>` inside a content is encoded character by character and ends no turn. Only the template
+  writes control tokens.
 """
 
 from __future__ import annotations
@@ -9,22 +16,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from kamerton.chat.encoding import ControlTokens, Encoder, encode_at
 from kamerton.chat.messages import Message
 from kamerton.ground.digests import digest
 from kamerton.ground.errors import DataError, RecipeError
 
-__all__ = ["ChatFormat", "ChatTokenizer", "Encoding", "Reason", "Tokens"]
+__all__ = ["ChatFormat", "ChatTokenizer", "Reason", "Tokens"]
 
 Reason = Literal["answer", "end_of_turn", "text", "prompt"]
 
+_PROBE = "\ue000"
+"""A content that shows what a template puts around any content."""
 
-class Encoding(Protocol):
-    """What a fast tokenizer returns for a text."""
-
-    @property
-    def ids(self) -> list[int]: ...
-    @property
-    def offsets(self) -> list[tuple[int, int]]: ...
+_Span = tuple[int, int, int]
+"""Characters of one answer: its beginning, the end of its content, the end of its end-of-turn token."""
 
 
 class ChatTokenizer(Protocol):
@@ -36,15 +41,12 @@ class ChatTokenizer(Protocol):
     eos_token_id: Any
     all_special_tokens: list[str]
 
+    @property
+    def added_tokens_decoder(self) -> Any: ...
+
     def apply_chat_template(
         self, conversation: Any, *, chat_template: str, tokenize: bool, add_generation_prompt: bool
     ) -> Any: ...
-
-
-class Encoder(Protocol):
-    """Text to token ids with character offsets, adding and cutting nothing."""
-
-    def __call__(self, text: str) -> Encoding: ...
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,10 @@ class ChatFormat:
         self._encode = encode
         self._template = template
         self.end_id = end_id
+        added = tokenizer.added_tokens_decoder.values()
+        self._control = ControlTokens(
+            [*tokenizer.all_special_tokens, *(token.content for token in added if token.special)]
+        )
 
     @property
     def digest(self) -> str:
@@ -108,66 +114,109 @@ class ChatFormat:
         return self._template
 
     def render(self, messages: Sequence[Message], *, answering: bool = False) -> str:
-        """The conversation as text; `answering` ends it where the model's answer begins."""
-        rendered = self._tokenizer.apply_chat_template(
-            [dict(message) for message in messages],
-            chat_template=self.template,
-            tokenize=False,
-            add_generation_prompt=answering,
-        )
-        return str(rendered)
+        """The conversation as text; `answering` ends it where the model's answer begins.
+
+        Raises:
+            DataError: the template refuses the conversation, as for a role that it does not know.
+        """
+        from jinja2 import TemplateError, TemplateSyntaxError
+
+        try:
+            # A batch of one, because some versions refuse a conversation without a turn.
+            rendered = self._tokenizer.apply_chat_template(
+                [[dict(message) for message in messages]],
+                chat_template=self.template,
+                tokenize=False,
+                add_generation_prompt=answering,
+            )
+        except TemplateSyntaxError as error:
+            raise RecipeError(f"the chat template is not valid Jinja: {error}", where="model.chat_template") from error
+        except TemplateError as error:
+            roles = ", ".join(message["role"] for message in messages)
+            raise DataError(
+                f"the chat template refuses the roles {roles or 'of an empty conversation'}: {error}"
+            ) from error
+        return str(rendered[0])
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """Token ids up to where the model's answer begins."""
-        return list(self._encode(self.render(messages, answering=True)).ids)
+        covered, letters = self._cover(messages)
+        prompt = self.render(covered, answering=True)
+        spans = [self._span(covered, index, prompt) for index in _answers(covered)]
+        ids, _ = self._encode_covered(prompt, letters, {place for span in spans if span for place in span})
+        return ids
 
     def text(self, text: str) -> Tokens:
         """A plain text: begin token (where there is one), the text, end token; all trained on."""
         begin = [] if self._tokenizer.bos_token_id is None else [int(self._tokenizer.bos_token_id)]
-        body = list(self._encode(text).ids)
-        reasons: list[Reason] = ["prompt"] * len(begin) + ["text"] * len(body) + ["end_of_turn"]
+        (covered,), letters = self._control.cover([text])
+        body, _ = self._encode_covered(covered, letters, set())
+        reasons: list[Reason] = ["prompt" for _ in begin]
+        reasons += ["text" for _ in body]
+        reasons.append("end_of_turn")
         return Tokens([*begin, *body, self.end_id], [reason != "prompt" for reason in reasons], reasons)
 
     def conversation(self, messages: Sequence[Message], *, last_only: bool = False) -> Tokens:
         """A whole conversation with its mask: assistant turns are trained on, up to and with their end-of-turn token.
 
-        The answer's place is found by rendering: what the template adds when a turn goes from "about to answer" to
-        "answered" is the answer. So any template works whose rendering of a prefix is a prefix of the rendering.
+        Args:
+            last_only: train on the last assistant turn alone.
 
         Raises:
-            DataError: the template rewrites earlier turns, or no assistant turn is there.
+            DataError: the template refuses the roles or rewrites earlier turns, or no assistant turn is there.
         """
-        whole = self.render(messages)
-        spans = [
-            self._answer_span(messages, index, whole)
-            for index, message in enumerate(messages)
-            if message["role"] == "assistant"
-        ]
-        if not spans:
+        covered, letters = self._cover(messages)
+        whole = self.render(covered)
+        answers = _answers(covered)
+        if not answers:
             raise DataError("no assistant turn to learn from", expected="a conversation that ends with an answer")
-        encoding = self._encode(whole)
-        reasons: list[Reason] = ["prompt"] * len(encoding.ids)
-        for begin, content_end, end in spans[-1:] if last_only else spans:
-            for position, (start, stop) in enumerate(encoding.offsets):
-                if stop > start and begin <= start < end:
-                    reasons[position] = "answer" if start < content_end else "end_of_turn"
-        return Tokens(list(encoding.ids), [reason != "prompt" for reason in reasons], reasons)
+        spans = {index: self._span(covered, index, whole) for index in answers}
+        cuts = {place for span in spans.values() if span for place in span}
+        ids, marks = self._encode_covered(whole, letters, cuts)
+        reasons: list[Reason] = ["prompt" for _ in ids]
+        for index in answers[-1:] if last_only else answers:
+            span = spans[index]
+            if span is None:
+                raise DataError(
+                    "the chat template rewrites earlier turns, so the answer cannot be found in it",
+                    where=f"turn {index + 1}",
+                    expected="a template whose rendering of a beginning is the beginning of its rendering",
+                    mend="keep only the last question and answer of each conversation, or set model.chat_template",
+                )
+            begin, content_end, end = (marks[place] for place in span)
+            reasons[begin:content_end] = ["answer" for _ in range(begin, content_end)]
+            reasons[content_end:end] = ["end_of_turn" for _ in range(content_end, end)]
+        return Tokens(ids, [reason != "prompt" for reason in reasons], reasons)
 
-    def _answer_span(self, messages: Sequence[Message], index: int, whole: str) -> tuple[int, int, int]:
-        """Characters (begin, end of the content, end of the turn's last special token) of one answer in `whole`."""
+    def _cover(self, messages: Sequence[Message]) -> tuple[list[Message], dict[str, str]]:
+        """The messages with the texts of control tokens in their contents covered (`ControlTokens.cover`)."""
+        contents, letters = self._control.cover([message["content"] for message in messages])
+        pairs = zip(messages, contents, strict=True)
+        return [{"role": message["role"], "content": content} for message, content in pairs], letters
+
+    def _encode_covered(self, text: str, letters: dict[str, str], cuts: set[int]) -> tuple[list[int], dict[int, int]]:
+        """Ids of a rendered text, uncovered, and the number of ids before each cut."""
+        apart = {place + 1 for place, letter in enumerate(text) if letter in letters} if letters else set()
+        bare = "".join(letters.get(letter, letter) for letter in text) if letters else text
+        return encode_at(self._encode, bare, cuts | apart, self._control.starts(text))
+
+    def _span(self, messages: Sequence[Message], index: int, whole: str) -> _Span | None:
+        """Where one answer stands in `whole`; None where the template has rewritten it or what is before it.
+
+        The place is found by rendering: what the template adds when a turn goes from "about to answer" to "answered"
+        is the answer, and what stands after the content of a probe stands after any content, however it is trimmed.
+        """
         before = self.render(messages[:index], answering=True)
         after = self.render(messages[: index + 1])
-        if not (whole.startswith(after) and after.startswith(before)):
-            raise DataError(
-                "the chat template rewrites earlier turns, so the answer cannot be found in it",
-                expected="a template whose prefix rendering is a prefix",
-            )
-        added = after[len(before) :]
-        content = len(messages[index]["content"])
-        ends = [
-            place + len(token)
-            for token in self._tokenizer.all_special_tokens
-            if (place := added.find(token, content)) >= 0
-        ]
-        end = min(ends) if ends else content
-        return len(before), len(before) + content, len(before) + end
+        probed = self.render([*messages[:index], {"role": "assistant", "content": _PROBE}])
+        _, probe, tail = probed[len(before) :].partition(_PROBE)
+        content_end = len(after) - len(tail)
+        end = content_end + self._control.first_end(tail)
+        found = probed.startswith(before) and probe and after.startswith(before) and after.endswith(tail)
+        if not found or content_end < len(before) or not whole.startswith(after[:end]):
+            return None
+        return len(before), content_end, end
+
+
+def _answers(messages: Sequence[Message]) -> list[int]:
+    return [index for index, message in enumerate(messages) if message["role"] == "assistant"]

@@ -1,4 +1,4 @@
-"""Named chat templates for tokenizers that bring none. The tokenizer's own template is the authority where there is one."""
+"""Named chat templates for tokenizers that bring none; the tokenizer's own is the authority where there is one."""
 
 from __future__ import annotations
 

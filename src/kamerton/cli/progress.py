@@ -73,3 +73,33 @@ class TrainingProgress:
         left = (now - self._began) / done * (event["steps"] - event["step"]) if done else None
         remaining = f"  {left:,.0f} s left" if left is not None else ""
         self._screen.say(f"{self._title}: step {event['step']}/{event['steps']}  {note}{remaining}")
+
+
+class EvaluationProgress:
+    """Shows which model is being measured."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._live = screen.console.is_terminal
+        self._status = screen.console.status("") if self._live else None
+        self._last = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if self._status is not None:
+            self._status.update(f"{what}: {done}/{total}")
+            if done < total:
+                self._status.start()
+            else:
+                self._status.stop()
+        elif what != self._last:
+            self._screen.say(f"      {what}: {total} items")
+            self._last = what

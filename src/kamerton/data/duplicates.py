@@ -31,7 +31,7 @@ _CROWD = 100
 
 _WORD = re.compile(r"\w+")
 _MARKS = re.compile("[\u0300-\u036f]")
-_STROKES = str.maketrans({"ł": "l", "đ": "d", "ø": "o", "ħ": "h"})
+_STROKES = (("ł", "l"), ("đ", "d"), ("ø", "o"), ("ħ", "h"))
 """Letters with a stroke, which Unicode does not take apart."""
 
 
@@ -73,7 +73,9 @@ def normalised(text: str) -> str:
     """The words of a text in lower case without diacritics, with one space between; the text itself if it has none."""
     folded = text.casefold()
     if not folded.isascii():
-        folded = _MARKS.sub("", unicodedata.normalize("NFKD", folded.translate(_STROKES)))
+        for letter, plain in _STROKES:
+            folded = folded.replace(letter, plain)
+        folded = _MARKS.sub("", unicodedata.normalize("NFKD", folded))
     return " ".join(_WORD.findall(folded)) or text.strip()
 
 
@@ -114,6 +116,7 @@ def _near(texts: Sequence[str], similarity: float) -> Iterator[tuple[int, int]]:
                     known = True
                 elif alike(other, member):
                     unions.join(other, member)
+                    known = True
                     yield other, member
             if not known or len(bucket) <= _CROWD:
                 compared.append(member)
@@ -132,10 +135,10 @@ def _buckets(texts: Sequence[str], similarity: float) -> Iterator[list[int]]:
         keys = band.view(np.dtype((np.void, band.dtype.itemsize * width))).ravel()
         order = np.argsort(keys, kind="stable")
         ordered = keys[order]
-        edges = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-        for bucket in np.split(order, edges):
-            if len(bucket) > 1:
-                yield bucket.tolist()
+        edges = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1], [True])))
+        shared = np.diff(edges) > 1
+        for first, last in zip(edges[:-1][shared], edges[1:][shared], strict=True):
+            yield order[first:last].tolist()
 
 
 def _signatures(texts: Sequence[str]) -> NDArray[np.uint32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kamerton.data.store import SCHEMA
+from kamerton.data.columns import SCHEMA
 from kamerton.ground.errors import DataError
 from kamerton.records.data import DatasetPointer, DatasetVersion
 
@@ -21,7 +21,12 @@ def write_pointer(path: Path, version: DatasetVersion, uri: str, *, tag: str = "
         StorageError: the disk is full or may not be written.
     """
     if tag and tag not in version.tags:
-        raise DataError("the version has no such tag", where=f"{version.name}@v{version.version}", expected=tag)
+        raise DataError(
+            f"the version has no such tag as {tag!r}",
+            where=f"{version.name}@v{version.version}",
+            expected=f"one of: {', '.join(version.tags) or 'none yet'}",
+            mend=f"kamerton data tag {version.name}@v{version.version} {tag}",
+        )
     pointer = DatasetPointer(
         name=version.name,
         uri=uri,

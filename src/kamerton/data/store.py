@@ -17,8 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from kamerton.data.columns import to_rows, to_table
 from kamerton.data.rows import Row
 from kamerton.ground.digests import set_digest
 from kamerton.ground.errors import DataError, StorageError
@@ -28,21 +27,8 @@ from kamerton.records.data import DatasetVersion
 
 if TYPE_CHECKING:
     import lance
-    import pyarrow as pa
 
-__all__ = ["SCHEMA", "DatasetStore", "DatasetVersion", "Diff", "parse_ref"]
-
-SCHEMA: Final = {
-    "row_hash": "string",
-    "kind": "string",
-    "messages": "string",
-    "text": "string",
-    "category": "string",
-    "group": "string",
-    "file": "string",
-    "line": "int64",
-}
-"""Stored columns: `messages` is JSON and null for a text, `text` is null for a conversation."""
+__all__ = ["DatasetStore", "DatasetVersion", "Diff", "parse_ref"]
 
 FILE_FORMAT: Final = "2.2"
 """Lance file-format version of every data set, so that a newer library writes what an older one reads."""
@@ -88,8 +74,8 @@ class DatasetStore:
 
     def names(self) -> list[str]:
         """The data sets that have a version."""
-        found = sorted(path.name.removesuffix(".lance") for path in self._folder.glob("*.lance"))
-        return [name for name in found if self._open(name) is not None]
+        names = sorted(path.name.removesuffix(".lance") for path in self._folder.glob("*.lance"))
+        return [name for name in names if self._exists(name)]
 
     def commit(self, name: str, rows: Sequence[Row], *, message: str = "", tag: str | None = None) -> DatasetVersion:
         """Make these rows the newest version; the newest version itself when it has the same rows already.
@@ -145,8 +131,8 @@ class DatasetStore:
     def rows(self, ref: str) -> list[Row]:
         """The rows of a version, sorted by row hash: the same whatever commits led to it."""
         dataset, _ = self._at(ref)
-        with _reading(dataset):
-            return _to_rows(dataset.to_table())
+        with _reading(dataset.uri):
+            return to_rows(dataset.to_table())
 
     def tag(self, ref: str, tag: str) -> DatasetVersion:
         """Give a version a tag; a tag never moves.
@@ -176,32 +162,31 @@ class DatasetStore:
         Raises:
             StorageError: the stored rows are not those that were committed.
         """
-        version = self.show(ref)
-        rows = self.rows(ref)
-        found = set_digest(row.row_hash for row in rows)
-        if found != version.fingerprint:
+        dataset, name = self._at(ref)
+        version = self._describe(name, dataset)
+        computed = sorted(row.row_hash for row in self.rows(ref))
+        found = set_digest(computed)
+        if found != version.fingerprint or computed != sorted(_hashes(dataset)):
             raise StorageError(
-                f"the rows have the fingerprint {found[:12]}, not {version.fingerprint[:12]}",
-                where=f"{version.name}@v{version.version}",
-                expected="the rows that were committed",
-                mend=f"restore {self.uri(version.name)} from a copy, or commit the rows again under another name",
+                f"the rows have the fingerprint {found[:12]}, or a stored hash is not that of its row",
+                where=f"{name}@v{version.version}",
+                expected=f"the rows that were committed, {version.fingerprint[:12]}",
+                mend=f"restore {self.uri(name)} from a copy, or commit the rows again under another name",
             )
         return version
+
+    def _exists(self, name: str) -> bool:
+        """Whether a version was ever committed: a first commit that was killed leaves a folder without a manifest."""
+        return any((Path(self.uri(name)) / "_versions").glob("*.manifest"))
 
     def _open(self, name: str) -> lance.LanceDataset | None:
         """The newest version, or None when nothing was ever committed."""
         import lance
 
-        path = Path(self.uri(name))
-        if not (path / "_versions").is_dir():
+        if not self._exists(name):
             return None
-        try:
-            with _lance_errors(path):
-                return lance.dataset(path)
-        except ValueError as error:
-            if "was not found" in str(error):
-                return None
-            raise
+        with _reading(self.uri(name)):
+            return lance.dataset(self.uri(name))
 
     def _at(self, ref: str) -> tuple[lance.LanceDataset, str]:
         """The version that a reference names, and the name."""
@@ -215,17 +200,21 @@ class DatasetStore:
         if not tag:
             return dataset, name
         number = _NUMBER.fullmatch(tag)
-        tags = {label: entry["version"] for label, entry in dataset.tags.list().items()}
+        with _reading(dataset.uri):
+            tags = {label: entry["version"] for label, entry in dataset.tags.list().items()}
+            versions = [version["version"] for version in dataset.versions()]
         wanted = int(number[1]) if number else tags.get(tag)
-        versions = [version["version"] for version in dataset.versions()]
         if wanted not in versions:
             known = ", ".join([*sorted(tags), *(f"v{version}" for version in sorted(versions))])
             raise DataError("no such version", where=ref, expected=f"one of: {known}", mend=f"kamerton data log {name}")
-        return dataset.checkout_version(wanted), name
+        with _reading(dataset.uri):
+            return dataset.checkout_version(wanted), name
 
     def _describe(self, name: str, dataset: lance.LanceDataset) -> DatasetVersion:
         number = dataset.version
-        transaction = dataset.read_transaction(number)
+        with _reading(dataset.uri):
+            transaction = dataset.read_transaction(number)
+            tags = sorted(label for label, entry in dataset.tags.list().items() if entry["version"] == number)
         properties = (transaction.transaction_properties if transaction is not None else None) or {}
         if "kamerton.fingerprint" not in properties:
             raise StorageError(
@@ -236,7 +225,7 @@ class DatasetStore:
         return DatasetVersion(
             name=name,
             version=number,
-            tags=sorted(label for label, entry in dataset.tags.list().items() if entry["version"] == number),
+            tags=tags,
             fingerprint=properties["kamerton.fingerprint"],
             rows=int(properties["kamerton.rows"]),
             created=properties["kamerton.created"],
@@ -272,7 +261,7 @@ def _create(uri: str, rows: Sequence[Row], properties: dict[str, str]) -> lance.
     import lance
 
     return lance.write_dataset(
-        _table(rows),
+        to_table(rows),
         uri,
         mode="create",
         data_storage_version=FILE_FORMAT,
@@ -294,7 +283,7 @@ def _change(dataset: lance.LanceDataset, rows: Sequence[Row], properties: dict[s
     gone = sorted(row_hash for row_hash, count in before.items() if after[row_hash] != count)
     if len(gone) > _REWRITE * len(before):
         return lance.write_dataset(
-            _table(rows),
+            to_table(rows),
             dataset,
             mode="overwrite",
             data_storage_version=FILE_FORMAT,
@@ -302,7 +291,7 @@ def _change(dataset: lance.LanceDataset, rows: Sequence[Row], properties: dict[s
         )
     new = [row for row in rows if after[row.row_hash] != before[row.row_hash]]
     removed, updated = _without(dataset, gone)
-    added = lance.fragment.write_fragments(_table(new), dataset, data_storage_version=FILE_FORMAT) if new else []
+    added = lance.fragment.write_fragments(to_table(new), dataset, data_storage_version=FILE_FORMAT) if new else []
     operation = lance.LanceOperation.Update(
         removed_fragment_ids=removed, updated_fragments=updated, new_fragments=list(added)
     )
@@ -328,7 +317,7 @@ def _without(dataset: lance.LanceDataset, gone: Sequence[str]) -> tuple[list[int
 
 
 def _hashes(dataset: lance.LanceDataset) -> list[str]:
-    with _reading(dataset):
+    with _reading(dataset.uri):
         hashes: list[str] = dataset.to_table(columns=["row_hash"])["row_hash"].to_pylist()
     return hashes
 
@@ -343,39 +332,8 @@ def _pick(dataset: lance.LanceDataset, hashes: Sequence[str], wanted: Counter[st
             places.append(place)
     if not places:
         return []
-    with _reading(dataset):
-        return _to_rows(dataset.take(places))
-
-
-def _table(rows: Sequence[Row]) -> pa.Table:
-    """The rows as an Arrow table, sorted by hash."""
-    import pyarrow as pa
-
-    ordered = sorted(rows, key=lambda row: row.row_hash)
-    columns: dict[str, list[Any]] = {
-        "row_hash": [row.row_hash for row in ordered],
-        "kind": ["text" if row.messages is None else "messages" for row in ordered],
-        "messages": [None if row.messages is None else orjson.dumps(row.messages).decode() for row in ordered],
-        "text": [row.text for row in ordered],
-        "category": [row.category for row in ordered],
-        "group": [row.group for row in ordered],
-        "file": [row.file for row in ordered],
-        "line": [row.line for row in ordered],
-    }
-    fields = [pa.field(name, pa.type_for_alias(kind)) for name, kind in SCHEMA.items()]
-    return pa.table(columns, schema=pa.schema(fields))
-
-
-def _to_rows(table: pa.Table) -> list[Row]:
-    """The rows of an Arrow table, sorted by hash."""
-    names = ("row_hash", "file", "line", "messages", "text", "category", "group")
-    columns = [table[name].to_pylist() for name in names]
-    return [
-        Row(None if messages is None else tuple(orjson.loads(messages)), text, category, group, file, line)
-        for _, file, line, messages, text, category, group in sorted(
-            zip(*columns, strict=True), key=lambda row: row[:3]
-        )
-    ]
+    with _reading(dataset.uri):
+        return to_rows(dataset.take(places))
 
 
 @contextmanager
@@ -392,19 +350,17 @@ def _lance_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _reading(dataset: lance.LanceDataset) -> Iterator[None]:
+def _reading(uri: str) -> Iterator[None]:
     """Whatever Lance, Arrow or JSON find wrong in stored bytes is damage."""
-    path = Path(dataset.uri)
-    with _lance_errors(path):
+    with _lance_errors(Path(uri)):
         try:
             yield
         except (OSError, ValueError) as error:
-            if _SYSTEM_ERROR.search(str(error)):
+            if _SYSTEM_ERROR.search(str(error)) or (isinstance(error, OSError) and error.errno is not None):
                 raise
-            first = str(error).partition(", /")[0].splitlines()[0]
             raise StorageError(
-                f"the stored rows cannot be read: {first}",
-                where=str(path),
-                expected=f"undamaged files of v{dataset.version}",
+                f"the data set cannot be read: {str(error).partition(', /')[0].splitlines()[0]}",
+                where=uri,
+                expected="undamaged files",
                 mend="restore the folder from a copy, or commit the rows again under another name",
             ) from error

@@ -39,13 +39,14 @@ def evaluate(
     own progress within a call. Plain texts have perplexity only.
 
     Args:
-        clusters: one id an item; items with the same id are not independent. None takes each item alone.
+        clusters: one id an item; items with the same id are not independent. None puts equal items, and those
+            of one author-given group, together.
 
     Raises:
         DataError: no items, a conversation that does not end with an answer, or nothing that can be measured.
         VerdictError: the model gave a likelihood that is not finite.
     """
-    ids = list(clusters) if clusters is not None else list(range(len(items)))
+    ids = list(clusters) if clusters is not None else _own_clusters(items)
     if len(ids) != len(items):
         raise DataError(f"{len(ids)} cluster ids for {len(items)} items", where=f"set {set_name}")
     kept = list(items[: options.max_items])
@@ -90,6 +91,12 @@ def _check_items(items: Sequence[Row], set_name: str) -> None:
                 expected="a prompt, and an assistant turn at the end",
                 mend="kamerton data check FILE names all such rows",
             )
+
+
+def _own_clusters(items: Sequence[Row]) -> list[int]:
+    ids: dict[tuple[str, str], int] = {}
+    keys = [("group", row.group) if row.group else ("row", row.row_hash) for row in items]
+    return [ids.setdefault(key, len(ids)) for key in keys]
 
 
 def _metrics(items: Sequence[Row], options: EvaluationSection, set_name: str) -> list[Metric]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kamerton.models.load import LoadedModel
     from kamerton.training.examples import ExampleSet
 
-__all__ = ["Progress", "load_recipe", "resume", "train"]
+__all__ = ["Progress", "load_recipe", "resume", "run_recipe", "train"]
 
 LINEAGE = "data_lineage.json"
 """In the run folder before training begins: the versions that a resumption learns from."""
@@ -54,10 +54,10 @@ def train(
     asked = recipe if isinstance(recipe, ResolvedRecipe) else load_recipe(recipe, overrides)
     prepared = prepare(asked.recipe, place)
     refuse_failed(prepared.report)
-    run = RunFolder.create(place, asked.recipe.model_dump(mode="json"), asked.recipe.name)
+    run = RunFolder.create(place.runs, asked.recipe.model_dump(mode="json"), asked.recipe.name)
     prepared.report.write(run.path / "data_report.json")
     prepared.lineage.write(run.path / LINEAGE)
-    return _run(asked.recipe, prepared.parts, prepared.lineage, run, place, on_progress)
+    return run_recipe(asked.recipe, prepared.parts, prepared.lineage, run, place, on_progress)
 
 
 def resume(name: str, workspace: Workspace | None = None, *, on_progress: Progress | None = None) -> RunRecord:
@@ -71,7 +71,7 @@ def resume(name: str, workspace: Workspace | None = None, *, on_progress: Progre
         return RunRecord.read(run.record_file)
     recipe = Recipe.model_validate(run.recipe())
     lineage = DataLineage.read(run.path / LINEAGE)
-    return _run(recipe, prepare_again(recipe, lineage, place), lineage, run, place, on_progress)
+    return run_recipe(recipe, prepare_again(recipe, lineage, place), lineage, run, place, on_progress)
 
 
 def refuse_failed(report: DataReport) -> None:
@@ -84,7 +84,7 @@ def refuse_failed(report: DataReport) -> None:
         )
 
 
-def _run(
+def run_recipe(
     recipe: Recipe,
     parts: dict[str, list[Row]],
     lineage: DataLineage,
@@ -92,6 +92,7 @@ def _run(
     workspace: Workspace,
     on_progress: Progress | None,
 ) -> RunRecord:
+    """Train what a resolved recipe asks for in a run folder, from its newest checkpoint if it has one."""
     # The heavy rooms are imported here, so that a recipe's errors come in a tenth of a second.
     from kamerton.models.load import pick_device
     from kamerton.tracking import LiveFollower

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,19 @@ from kamerton.ground.errors import RequestError
 __all__ = ["canonical_json", "digest", "file_digest", "folder_digest", "folder_digests", "set_digest"]
 
 _BLOCK = 1 << 20
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys, no spaces, UTF-8 letters kept; NaN and infinities are refused."""
+    """JSON with sorted keys, no spaces, letters kept; NaN and infinities are refused.
+
+    The text can always be written as UTF-8: half a surrogate pair, as in a file name that is not UTF-8, is escaped.
+    """
     try:
-        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
         raise RequestError(f"a value cannot be written as JSON: {error}", expected="finite numbers") from error
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def digest(value: Any) -> str:
@@ -30,7 +36,7 @@ def digest(value: Any) -> str:
     elif isinstance(value, str):
         payload = value.encode("utf-8", "surrogatepass")
     else:
-        payload = canonical_json(value).encode("utf-8", "surrogatepass")
+        payload = canonical_json(value).encode("utf-8")
     return hashlib.sha256(payload).hexdigest()
 
 
@@ -57,5 +63,3 @@ def folder_digests(folder: Path) -> dict[str, str]:
 def folder_digest(folder: Path) -> str:
     """One digest for the names and contents of all files below a folder."""
     return digest(folder_digests(folder))
-
-

@@ -20,6 +20,8 @@ _REASONS = {
     errno.EACCES: ("permission denied", "choose a folder that you may write, or set KAMERTON_HOME"),
     errno.EPERM: ("operation not permitted", "choose a folder that you may write, or set KAMERTON_HOME"),
     errno.EROFS: ("the file system is read-only", "choose a folder that you may write, or set KAMERTON_HOME"),
+    errno.ENOTDIR: ("a file stands where a folder is needed", "move the file away, or choose another folder"),
+    errno.ENAMETOOLONG: ("the name is too long for the file system", "choose a shorter name"),
 }
 
 
@@ -68,21 +70,32 @@ def sync_folder(folder: Path) -> None:
 
 
 def swap_folder(ready: Path, target: Path) -> None:
-    """Put a finished folder in the place of `target`: each file synced first, then one rename."""
+    """Put a finished folder in the place of `target`, which is there whole, old or new, or not at all.
+
+    Everything in `ready` is synced, the old folder is renamed away, the new one is renamed in, the old one is removed.
+    """
+    away = target.with_name(f".{target.name}.old.part")
     with storage_errors(target):
-        for path in ready.rglob("*"):
-            if path.is_file():
+        for path in [ready, *ready.rglob("*")]:
+            if path.is_dir():
+                sync_folder(path)
+            elif path.is_file():
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
+        shutil.rmtree(away, ignore_errors=True)
         if target.exists():
-            shutil.rmtree(target)
+            os.replace(target, away)
         os.replace(ready, target)
         sync_folder(target.parent)
+        shutil.rmtree(away, ignore_errors=True)
 
 
 def confined(root: Path, name: str) -> Path:
-    """The path `root/name`, refused when it would lie outside `root`."""
-    path = (root / name).resolve()
+    """The path `root/name`, refused when it would lie outside `root`, symbolic links followed."""
+    try:
+        path = (root / name).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a zero byte
+        raise RequestError(f"not a usable path: {error}", where=repr(name), expected=f"a path inside {root}") from error
     if not path.is_relative_to(root.resolve()):
         raise RequestError("the path leaves its folder", where=name, expected=f"a path inside {root}")
     return path

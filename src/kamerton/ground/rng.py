@@ -13,8 +13,10 @@ __all__ = ["draw", "shuffled", "stream_seed"]
 
 def stream_seed(*address: int | str) -> int:
     """A 64-bit seed for the stream at this address."""
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in address)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+    # The separator inside a part is doubled; as no type begins with it, two addresses never give one text.
+    parts = (f"{type(part).__name__}:{part}".replace("\x1f", "\x1f\x1f") for part in address)
+    text = "\x1f".join(parts)
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
 
 
 def draw(*address: int | str) -> float:

@@ -14,13 +14,14 @@ __all__ = ["append_line", "read_lines"]
 
 
 def append_line(path: Path, document: dict[str, Any]) -> None:
-    """Append one line with a single write; a process killed here leaves at most one unfinished last line."""
+    """Append one line; a process killed here, or a disk that is full, leaves at most one unfinished last line."""
     payload = (canonical_json(document) + "\n").encode("utf-8")
     with storage_errors(path):
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             _end_broken_line(path, handle)
-            os.write(handle, payload)
+            while payload:
+                payload = payload[os.write(handle, payload) :]
         finally:
             os.close(handle)
 

@@ -6,12 +6,13 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from kamerton.ground.digests import canonical_json
 from kamerton.ground.errors import RequestError, StorageError
@@ -23,6 +24,9 @@ __all__ = ["RunFolder", "RunState", "find_run", "list_runs"]
 
 RunState = Literal["running", "complete", "stopped", "failed"]
 
+_PATIENCE_S = 0.5
+"""Who asks for the state of a run holds its lock for a moment: to take the lock for good, wait that out."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -31,10 +35,10 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, workspace: Workspace, recipe: dict[str, Any], name: str) -> RunFolder:
-        """A new folder under the workspace's runs, with the resolved recipe in it."""
+    def create(cls, parent: Path, recipe: dict[str, Any], name: str) -> RunFolder:
+        """A new folder below `parent` (normally the workspace's runs), with the resolved recipe in it."""
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        folder = cls(workspace.runs / f"{name}-{stamp}-{secrets.token_hex(2)}")
+        folder = cls(parent / f"{name}-{stamp}-{secrets.token_hex(2)}")
         with storage_errors(folder.path):
             folder.path.mkdir(parents=True)
         write_text(folder.path / "recipe.json", canonical_json(recipe) + "\n")
@@ -60,9 +64,14 @@ class RunFolder:
     def recipe(self) -> dict[str, Any]:
         """The resolved recipe that the run was started with."""
         try:
-            return dict(json.loads((self.path / "recipe.json").read_text(encoding="utf-8")))
+            recipe = json.loads((self.path / "recipe.json").read_text(encoding="utf-8"))
+            if not isinstance(recipe, dict):
+                raise ValueError("not a mapping")
+            return recipe
         except (FileNotFoundError, ValueError) as error:
-            raise StorageError("the run's recipe is missing or damaged", where=str(self.path / "recipe.json")) from error
+            raise StorageError(
+                "the run's recipe is missing or damaged", where=str(self.path / "recipe.json")
+            ) from error
 
     def event(self, kind: str, **fields: Any) -> None:
         """Append to the run's events."""
@@ -73,10 +82,10 @@ class RunFolder:
         """`running` while a process holds the lock; else what the files say."""
         if self.record_file.exists():
             return "complete"
-        if self._locked():
+        if self._is_held():
             return "running"
-        kinds = [event["kind"] for event in read_events(self.path)]
-        return "failed" if kinds and kinds[-1] == "failed" else "stopped"
+        events = read_events(self.path)
+        return "failed" if events and events[-1].get("kind") == "failed" else "stopped"
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -85,15 +94,14 @@ class RunFolder:
         Raises:
             RequestError: another process holds it.
         """
-        with storage_errors(self.path), (self.path / "run.lock").open("w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+        with storage_errors(self.path), self._lock_file.open("a") as handle:
+            if not _locked(handle, fcntl.LOCK_EX, _PATIENCE_S):
                 raise RequestError(
                     "the run is running in another process",
                     where=self.run_id,
                     mend=f"kamerton watch {self.run_id}, or kamerton stop {self.run_id}",
-                ) from error
+                )
+            handle.truncate(0)
             handle.write(str(os.getpid()))
             handle.flush()
             self.stop_file.unlink(missing_ok=True)
@@ -108,16 +116,29 @@ class RunFolder:
         """Ask the running process to save a checkpoint and stop."""
         write_text(self.stop_file, "stop\n")
 
-    def _locked(self) -> bool:
-        path = self.path / "run.lock"
-        if not path.exists():
+    @property
+    def _lock_file(self) -> Path:
+        return self.path / "run.lock"
+
+    def _is_held(self) -> bool:
+        if not self._lock_file.exists():
             return False
-        with path.open("r") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-            return False
+        with self._lock_file.open("r") as handle:
+            return not _locked(handle, fcntl.LOCK_SH, 0.0)
+
+
+def _locked(handle: IO[str], kind: int, patience_s: float) -> bool:
+    """Take a lock, trying for a while; False when another process keeps it."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
 
 
 def list_runs(workspace: Workspace) -> list[RunFolder]:
@@ -132,14 +153,15 @@ def find_run(workspace: Workspace, name: str) -> RunFolder:
     Raises:
         RequestError: none or several match.
     """
-    if (Path(name) / "recipe.json").exists():
+    if name and (Path(name) / "recipe.json").exists():
         return RunFolder(Path(name).resolve())
     runs = list_runs(workspace)
     if name == "last" and runs:
         return runs[-1]
     exact = [run for run in runs if run.run_id == name]
-    found = exact or [run for run in runs if run.run_id.startswith(name)]
+    found = exact or [run for run in runs if name and run.run_id.startswith(name)]
     if len(found) == 1:
         return found[0]
     what = "several runs begin so" if found else "no such run"
-    raise RequestError(what, where=name, expected="a run id, its beginning, or last", mend="kamerton runs")
+    expected = " or ".join(run.run_id for run in found[:3]) or "a run id, its beginning, or last"
+    raise RequestError(what, where=name or "''", expected=expected, mend="kamerton runs")

@@ -1,20 +1,24 @@
 """`trace.jsonl`: one line an optimiser step, each sealed by a hash over itself and the line before.
 
-A trace holds nothing that depends on time or place, so two runs of one recipe on one class of machine give the same bytes.
+A trace holds nothing that depends on time or place, so two runs of one recipe on one class of machine give the same
+bytes. The chain shows every change among its lines; that none is missing at the end is shown by the record, which keeps
+the hash of the last one.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from kamerton.ground.digests import canonical_json, digest
-from kamerton.ground.errors import StorageError
+from kamerton.ground.errors import RequestError, StorageError
 from kamerton.ground.files import storage_errors, write_text
-from kamerton.journal.lines import append_line, read_lines
+from kamerton.journal.lines import append_line
 
 __all__ = ["GENESIS", "Trace", "TraceStep", "first_difference", "read_trace"]
 
@@ -65,7 +69,8 @@ class Trace:
         Raises:
             StorageError: the trace is shorter, or its chain is broken.
         """
-        kept = read_trace(self._path.parent)[:steps]
+        # What stands after a checkpoint may be damaged by the fall that ended the run: it is not needed.
+        kept = list(islice(_verified(self._path), steps))
         if len(kept) < steps:
             raise StorageError(
                 f"the trace ends at step {len(kept)}, before the checkpoint at step {steps}", where=str(self._path)
@@ -93,16 +98,32 @@ def read_trace(folder: Path) -> list[TraceStep]:
     Raises:
         StorageError: a line was changed, removed or put in; the step is named.
     """
-    path = folder / _FILE
-    steps: list[TraceStep] = []
+    return list(_verified(folder / _FILE))
+
+
+def _verified(path: Path) -> Iterator[TraceStep]:
+    """The lines of a trace one by one, each verified; an unfinished last line (of a killed process) is passed over."""
+    whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     previous = GENESIS
-    for number, document in enumerate(read_lines(path), start=1):
-        body = {key: value for key, value in document.items() if key != "hash"}
-        if document.get("step") != number or body.get("previous") != previous or digest(body) != document.get("hash"):
+    for number, line in enumerate(whole, start=1):
+        step = _parse(line)
+        if step is None or (step.step, step.previous) != (number, previous):
             raise StorageError(f"the hash chain is broken at step {number}", where=str(path))
-        steps.append(TraceStep(**document))
-        previous = document["hash"]
-    return steps
+        yield step
+        previous = step.hash
+
+
+def _parse(line: bytes) -> TraceStep | None:
+    """A line that is, byte for byte, what was written when its step was sealed; else None."""
+    names = {field.name for field in fields(TraceStep)}
+    try:
+        document = json.loads(line.decode("utf-8"))
+        if not isinstance(document, dict) or document.keys() != names:
+            return None
+        step = _seal({name: document[name] for name in names - {"previous", "hash"}}, document["previous"])
+        return step if canonical_json(asdict(step)).encode("utf-8") == line else None
+    except (ValueError, RequestError):  # not JSON, or numbers that JSON does not have
+        return None
 
 
 def first_difference(ours: Sequence[TraceStep], theirs: Sequence[TraceStep]) -> tuple[int, list[str]] | None:

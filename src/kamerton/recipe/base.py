@@ -8,10 +8,11 @@ __all__ = ["Section"]
 
 
 class Section(BaseModel):
-    """A part of the recipe."""
+    """A part of the recipe. Types are taken at their word: `"3"` and `true` are no numbers."""
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         frozen=True,
         use_attribute_docstrings=True,
         validate_default=True,

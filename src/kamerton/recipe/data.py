@@ -70,5 +70,8 @@ class DataSection(Section):
     max_rows: Annotated[int, Field(ge=1)] | None = None
     """Only the first n rows of each source; None takes all."""
     clean: CleanSection = CleanSection()
+    """Which rows are set aside before the split."""
     split: SplitSection = SplitSection()
+    """How rows are parted when no own validation or test files are given."""
     check: CheckSection = CheckSection()
+    """Thresholds that fail the check."""

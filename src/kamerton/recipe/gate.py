@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field
 
 from kamerton.recipe.base import Section
 from kamerton.recipe.evaluation import Baseline, MetricName
@@ -12,23 +12,26 @@ from kamerton.recipe.evaluation import Baseline, MetricName
 __all__ = ["GateSection", "Guard", "Primary"]
 
 
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 class Primary(Section):
     """The metric on which the model must be better."""
 
     metric: MetricName = "token_f1"
-    better_than: list[Baseline] = ["base"]
+    """One of `evaluation.metrics`."""
+    better_than: Annotated[
+        list[Baseline], BeforeValidator(_one_or_many, json_schema_input_type=Baseline | list[Baseline])
+    ] = ["base"]
     """Every one of these must be beaten, significantly after Holm's correction over the declared family."""
-
-    @field_validator("better_than", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
 
 
 class Guard(Section):
     """A metric on which the model must not be worse than the base."""
 
     metric: MetricName
+    """One of `evaluation.metrics`; on a set of its own only `perplexity`."""
     on: str = "test"
     """`test`, or a name under `evaluation.sets`."""
     margin: Annotated[float, Field(ge=0)]
@@ -39,7 +42,9 @@ class GateSection(Section):
     """What a model must prove before an alias moves."""
 
     primary: Primary = Primary()
+    """Where the model must be better."""
     guards: list[Guard] = []
+    """Where it must not be worse."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Family-wise error rate of the gate."""
     power: Annotated[float, Field(gt=0.5, lt=1)] = 0.8

@@ -24,13 +24,19 @@ class Recipe(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "model"
     """Name of the model in the registry; letters, digits, dot, dash and underscore."""
     model: ModelSection
+    """Which weights the run starts from."""
     data: DataSection
+    """What the run learns from and how it is parted."""
     method: Method = LoraMethod()
+    """Which weights move."""
     training: TrainingSection = TrainingSection()
+    """How the weights move."""
     evaluation: EvaluationSection = EvaluationSection()
+    """What is measured, on what, against what."""
     gate: GateSection | None = None
-    """Without a gate no alias moves but `candidate`."""
+    """What the model must prove before an alias moves; without a gate only `candidate` moves."""
     tracking: TrackingSection = TrackingSection()
+    """Who follows the run."""
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Recipe:

@@ -52,7 +52,7 @@ def resolve(source: RecipeSource, machine_threads: int) -> ResolvedRecipe:
         section, _, name = key.partition(".")
         document[section][name] = value
     recipe = Recipe.model_validate(document)
-    values = tuple(_trace(key, value, source, derived) for key, value in _leaves(recipe.model_dump(mode="json"), ()))
+    values = tuple(_trace(path, value, source, derived) for path, value in _leaves(recipe.model_dump(mode="json"), ()))
     return ResolvedRecipe(recipe, values)
 
 
@@ -70,32 +70,28 @@ def _derive(recipe: Recipe, machine_threads: int) -> dict[str, tuple[Any, str]]:
     return derived
 
 
-def _leaves(value: Any, path: tuple[str, ...]) -> list[tuple[str, Any]]:
+def _leaves(value: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:
     if isinstance(value, dict) and value:
         return [leaf for key, part in value.items() for leaf in _leaves(part, (*path, key))]
-    return [(".".join(path), value)]
+    return [(path, value)]
 
 
-def _trace(key: str, value: Any, source: RecipeSource, derived: dict[str, tuple[Any, str]]) -> Value:
+def _trace(path: tuple[str, ...], value: Any, source: RecipeSource, derived: dict[str, tuple[Any, str]]) -> Value:
+    key = ".".join(path)
     if key in derived:
         return Value(key, value, "derived", derived[key][1])
-    parts = key.split(".")
-    for depth in range(len(parts), 0, -1):
-        prefix = ".".join(parts[:depth])
-        if prefix in source.flags and _given(source.given, parts):
-            return Value(key, value, "flag", prefix)
-    if _given(source.given, parts):
-        line = next(
-            (source.lines[prefix] for depth in range(len(parts), 0, -1)
-             if (prefix := ".".join(parts[:depth])) in source.lines),
-            None,
-        )
-        return Value(key, value, "file", f"line {line}" if line else "")
-    return Value(key, value, "default", "")
+    if not _given(source.given, path):
+        return Value(key, value, "default", "")
+    around = [".".join(path[:depth]) for depth in range(len(path), 0, -1)]
+    flag = next((each for each in around if each in source.flags), None)
+    if flag is not None:
+        return Value(key, value, "flag", flag)
+    line = next((source.lines[each] for each in around if each in source.lines), None)
+    return Value(key, value, "file", f"line {line}" if line else "")
 
 
-def _given(document: Any, parts: list[str]) -> bool:
-    for part in parts:
+def _given(document: Any, path: tuple[str, ...]) -> bool:
+    for part in path:
         if not isinstance(document, dict) or part not in document:
             return False
         document = document[part]
@@ -108,4 +104,3 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Kamerton recipe"} | {
         key: value for key, value in schema.items() if key != "title"
     }
-

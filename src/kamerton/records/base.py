@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kamerton.ground.digests import canonical_json, digest
 from kamerton.ground.errors import StorageError
-from kamerton.ground.files import write_text
+from kamerton.ground.files import storage_errors, write_text
 
 __all__ = ["Part", "Record"]
 
@@ -40,12 +40,26 @@ class Record(Part):
         """Read a record.
 
         Raises:
-            StorageError: no such file, or not a record of this kind.
+            StorageError: no such file, not a record of this kind, or one of another schema version.
         """
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
+            with storage_errors(path):
+                record = cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, IsADirectoryError) as error:
             raise StorageError(f"no {cls.__name__} here", where=str(path)) from error
-        except (ValidationError, UnicodeDecodeError) as error:
-            first = str(error).splitlines()[0]
-            raise StorageError(f"not a readable {cls.__name__}: {first}", where=str(path)) from error
+        except UnicodeDecodeError as error:
+            raise StorageError(f"not a readable {cls.__name__}: not UTF-8", where=str(path)) from error
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            key = ".".join(str(part) for part in fault["loc"])
+            what = f"{key}: {fault['msg']}" if key else fault["msg"]
+            raise StorageError(f"not a readable {cls.__name__}: {what}", where=str(path)) from error
+        known = cls.model_fields["schema_version"].default
+        if record.schema_version != known:
+            raise StorageError(
+                f"this {cls.__name__} has schema version {record.schema_version}",
+                where=str(path),
+                expected=f"schema version {known}",
+                mend="read it with the version of kamerton that wrote it",
+            )
+        return record

@@ -7,11 +7,12 @@ MLflow's web page, a process killed between the two) is written down as `found` 
 from __future__ import annotations
 
 import getpass
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from kamerton.ground.errors import StorageError
 from kamerton.journal.lines import append_line, read_lines
@@ -30,9 +31,9 @@ class AliasMove(Part):
     before: int | None
     """Version that had the alias; None for none."""
     after: int
-    time: str
+    time: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     """UTC, ISO 8601."""
-    who: str
+    who: str = Field(default_factory=lambda: _user())
     """The user of the operating system."""
     reason: str = ""
     decision: str = ""
@@ -59,38 +60,23 @@ class AliasHistory:
             raise StorageError("the history of the aliases is damaged", where=str(self._file)) from error
         return [move for move in moves if move.alias == alias]
 
-    def append(
-        self,
-        alias: str,
-        action: Literal["register", "promote", "rollback", "found"],
-        before: int | None,
-        after: int,
-        *,
-        reason: str = "",
-        decision: str = "",
-        evidence: str = "",
-    ) -> AliasMove:
-        """Write a move down, with the time and the user."""
-        move = AliasMove(
-            alias=alias,
-            action=action,
-            before=before,
-            after=after,
-            time=datetime.now(UTC).isoformat(timespec="seconds"),
-            who=getpass.getuser(),
-            reason=reason,
-            decision=decision,
-            evidence=evidence,
-        )
+    def append(self, move: AliasMove) -> None:
+        """Write a move down."""
         append_line(self._file, move.model_dump(mode="json"))
-        return move
 
     def stack(self, alias: str) -> list[int]:
         """Versions that the alias went forward through; the last one has it, the one before is where rollback goes."""
         stack: list[int] = []
         for move in self.moves(alias):
-            if move.action == "rollback":
-                stack.pop()
-            else:
+            if move.action != "rollback":
                 stack.append(move.after)
+            elif stack:
+                stack.pop()
         return stack
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number without a name
+        return str(os.getuid())

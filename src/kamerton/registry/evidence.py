@@ -34,14 +34,14 @@ class Evidence:
         names = [path.name for path in paths]
         for path in paths:
             if path.suffix != ".json" or path.name == _MANIFEST or names.count(path.name) > 1:
-                raise RequestError("this cannot be evidence", where=str(path), expected="JSON records of different names")
+                raise RequestError("this is no evidence", where=str(path), expected="JSON records of different names")
+            if not path.is_file():
+                raise StorageError("no such record", where=str(path))
         manifest = self.manifest()
         for path in paths:
-            try:
-                write_bytes(self.folder / path.name, path.read_bytes())
-            except FileNotFoundError as error:
-                raise StorageError("no such record", where=str(path)) from error
-            manifest[path.name] = file_digest(self.folder / path.name)
+            payload = path.read_bytes()
+            write_bytes(self.folder / path.name, payload)
+            manifest[path.name] = digest(payload)
         write_text(self.folder / _MANIFEST, canonical_json(manifest) + "\n")
 
     def manifest(self) -> dict[str, str]:

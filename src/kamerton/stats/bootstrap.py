@@ -48,15 +48,18 @@ def bootstrap_interval(
     The normal quantiles are widened as in Hesterberg's expanded percentile interval (arXiv 1411.5279, section
     5.1): -sqrt(G/(G-1)) t_{G-1} in place of z, which mends the narrowness of the bootstrap with few clusters.
     Where the bias or the acceleration is undefined the plain (expanded) percentile interval is given.
-    None with fewer than two clusters, where all clusters agree, or where a resample has no finite value.
+    None with too few clusters (four at 95 %), where all clusters agree, or where a resample has no finite value.
     """
     sums = statistic.by_cluster(clusters)
     if len(sums) < 2 or not jackknife_standard_error(statistic, clusters):
         return None
+    level = _expanded_level(confidence, len(sums))
+    # Of G clusters the outermost resample, one cluster G times, has the chance G^-G: no resample lies further out.
+    if level < float(len(sums)) ** -len(sums):
+        return None
     values = np.concatenate([statistic.finish(counts @ sums) for counts in _counts(len(sums), resamples, seed)])
     if not np.all(np.isfinite(values)):
         return None
-    level = _expanded_level(confidence, len(sums))
     shift = _bca_shift(values, statistic.value, jackknife_values(statistic, sums))
     levels = [level, 1 - level] if shift is None else [_bca_level(p, *shift) for p in (level, 1 - level)]
     low, high = np.quantile(values, levels)

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
         if ended:
             break
         ended = _input_ended(every)
-    print(json.dumps(asdict(replace(report, sent=sent))))
+    sys.stdout.write(json.dumps(asdict(replace(report, sent=sent))))
 
 
 def _input_ended(seconds: float) -> bool:

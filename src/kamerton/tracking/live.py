@@ -48,8 +48,8 @@ class LiveFollower:
     def __enter__(self) -> Self:
         arguments = [str(self._run.path), str(self._workspace.root), str(self._every)]
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", "kamerton.tracking.follow", *arguments],
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "kamerton.tracking.follow", *arguments],  # -P: no http.py of the project
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -76,6 +76,6 @@ class LiveFollower:
                 process.communicate(timeout=1.0)
             return SyncReport(0, "behind", f"the tracker took longer than {self._grace:g} s at the end")
         try:
-            return SyncReport(**json.loads(printed))
-        except (ValueError, TypeError):
+            return SyncReport(**json.loads(printed.splitlines()[-1]))
+        except (ValueError, TypeError, IndexError):
             return SyncReport(0, "behind", f"the follower ended early (exit code {process.returncode})")

@@ -190,7 +190,7 @@ def _send_record(client: MlflowClient, tracker_run: str, record: RunRecord) -> N
     tags = {
         "kamerton.version": record.code.version,
         "kamerton.code_revision": record.code.revision + ("+" + record.code.dirty[:12] if record.code.dirty else ""),
-        "kamerton.data_version": record.data.version,
+        "kamerton.data_versions": canonical_json(record.data.versions),
         "kamerton.data_fingerprint": record.data.fingerprint,
         "kamerton.base": record.base.name,
         "kamerton.base_weights": _weights(record.base.weights),
@@ -211,15 +211,15 @@ def _inputs(record: RunRecord) -> list[DatasetInput]:
     """One input a part of the split; MLflow cuts no digest by itself and takes 36 characters."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    source = canonical_json({"version": record.data.version, "fingerprint": record.data.fingerprint})
+    versions = record.data.versions
     contexts = {"train": "training"}
     return [
         DatasetInput(
             Dataset(
-                name=f"{record.data.version}/{name}",
+                name=f"{versions.get(name, versions['train'])}/{name}",
                 digest=part.fingerprint[:36],
                 source_type="kamerton",
-                source=source,
+                source=canonical_json({"versions": versions, "fingerprint": record.data.fingerprint}),
                 profile=canonical_json({"rows": part.rows}),
             ),
             [InputTag("mlflow.data.context", contexts.get(name, name))],

@@ -20,6 +20,7 @@ __all__ = ["connect", "without_secrets"]
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
 }
@@ -74,10 +75,14 @@ def _open_sqlite(workspace: Workspace, uri: str) -> MlflowClient:
     lock = workspace.home / "mlflow.lock"
     with storage_errors(lock), lock.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        # MLflow tries an unusable file ten times over 100 s, so it is tried here first.
         file = Path(uri.removeprefix("sqlite:///"))
         with storage_errors(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.open("ab").close()
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.open("ab").close()
+            except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+                raise StorageError("the tracking database cannot be a file here", where=str(file)) from error
         return MlflowClient(uri, registry_uri=uri)
 
 

@@ -1,0 +1,5 @@
+"""`python -m kamerton`."""
+
+from kamerton.cli.main import entry
+
+entry()

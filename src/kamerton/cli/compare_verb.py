@@ -1,0 +1,43 @@
+"""`kamerton compare A [B ...] --on SET`."""
+
+from __future__ import annotations
+
+import argparse
+
+from kamerton.cli.evaluate_verb import add_options, options_of
+from kamerton.cli.screen import Screen
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="A", help="the candidate: a run id, last, NAME@ALIAS, a path or a hub id")
+    parser.add_argument("others", nargs="*", metavar="B", help="models to compare with; none means the recipe's baselines")
+    parser.add_argument("--on", nargs="+", default=["test"], metavar="SET", help="test, or files and versions (test)")
+    add_options(parser)
+
+
+def run(options: argparse.Namespace, screen: Screen) -> int:
+    from kamerton.cli.progress import EvaluationProgress
+    from kamerton.cli.tables import comparison_table
+    from kamerton.flows.compare import compare, compare_on
+
+    with EvaluationProgress(screen) as progress:
+        if not options.others:
+            records = compare(options.model, on=options.on[0], on_progress=progress)
+        else:
+            recipe = options_of(options)
+            records = [
+                compare_on(
+                    [options.model, *options.others],
+                    options.on,
+                    options=recipe.evaluation if recipe else None,
+                    template=recipe.model.chat_template if recipe else "tokenizer",
+                    on_progress=progress,
+                )
+            ]
+    for record in records:
+        screen.say(f"{record.candidate} on {record.set_name}")
+        screen.say(comparison_table(record))
+    screen.document([record.model_dump(mode="json") for record in records])
+    return 0

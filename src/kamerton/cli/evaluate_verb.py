@@ -1,0 +1,66 @@
+"""`kamerton evaluate MODEL --on SET`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from kamerton.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from kamerton.recipe import Recipe
+
+__all__ = ["add_arguments", "add_options", "options_of", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a run id, last, NAME@ALIAS, a path, a packaged base or a hub id")
+    parser.add_argument(
+        "--on",
+        nargs="+",
+        default=["test"],
+        metavar="SET",
+        help="test (the run's own test part, with its baselines), a set of its recipe, or files and versions (test)",
+    )
+    add_options(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recipe", metavar="RECIPE", help="take evaluation: and model.chat_template from this recipe")
+
+
+def options_of(options: argparse.Namespace) -> Recipe | None:
+    """The recipe that `--recipe` names."""
+    if options.recipe is None:
+        return None
+    from kamerton.flows.train import load_recipe
+
+    return load_recipe(options.recipe).recipe
+
+
+def run(options: argparse.Namespace, screen: Screen) -> int:
+    from kamerton.cli.progress import EvaluationProgress
+    from kamerton.cli.tables import metrics_table
+    from kamerton.flows.evaluate import evaluate, evaluate_on
+    from kamerton.flows.sets import is_own_set
+
+    with EvaluationProgress(screen) as progress:
+        if is_own_set(options.model, options.on):
+            records = evaluate(options.model, on=options.on[0], on_progress=progress)
+        else:
+            recipe = options_of(options)
+            records = [
+                evaluate_on(
+                    options.model,
+                    options.on,
+                    options=recipe.evaluation if recipe else None,
+                    template=recipe.model.chat_template if recipe else "tokenizer",
+                    on_progress=progress,
+                )
+            ]
+    screen.say(metrics_table(records))
+    for record in records:
+        if record.cut_off:
+            screen.say(f"{record.model} on {record.set_name}: {record.cut_off} answers reached max_new_tokens")
+    screen.document([record.model_dump(mode="json") for record in records])
+    return 0

@@ -1,0 +1,78 @@
+"""Tables and numbers for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from kamerton.records.comparison import ComparisonRecord
+from kamerton.records.evaluation import EvaluationRecord, MetricResult
+
+__all__ = ["comparison_table", "metrics_table", "plain_table"]
+
+
+def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> Table:
+    """A light table; columns named in `right` are aligned to the right. Texts are taken as they are."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def metrics_table(records: Sequence[EvaluationRecord]) -> Table:
+    """One row a metric and set, one column a model, each value with its interval below."""
+    models = list(dict.fromkeys(record.model for record in records))
+    found = {(record.set_name, record.model, name): m for record in records for name, m in record.metrics.items()}
+    rows = []
+    for set_name, metric in dict.fromkeys((set_name, metric) for set_name, _, metric in found):
+        cells = [_value(found.get((set_name, model, metric))) for model in models]
+        rows.append([metric if set_name == "test" else f"{metric} on {set_name}", *cells])
+    return plain_table(["", *models], rows, right=models)
+
+
+def _value(result: MetricResult | None) -> str:
+    if result is None:
+        return ""
+    if result.value is None:
+        return "-"
+    digits = 3 if result.value < 100 else 1
+    if result.low is None or result.high is None:
+        return f"{result.value:.{digits}f}"
+    return f"{result.value:.{digits}f}\n[{result.low:.{digits}f}, {result.high:.{digits}f}]"
+
+
+def comparison_table(record: ComparisonRecord) -> Table:
+    """One row a metric and baseline: difference with interval, corrected p, smallest effect that would be found."""
+    rows = []
+    for entry in record.entries:
+        percent = entry.scale == "relative"
+        rows.append(
+            [
+                entry.metric,
+                entry.baseline,
+                _difference(entry.difference, percent),
+                f"[{_difference(entry.low, percent)}, {_difference(entry.high, percent)}]" if entry.low is not None else "",
+                _p(entry.p_adjusted),
+                _difference(entry.minimum_detectable_effect, percent).lstrip("+"),
+                entry.verdict,
+            ]
+        )
+    columns = ["metric", "against", "difference", "interval", "p (Holm)", "detectable", "verdict"]
+    return plain_table(columns, rows, right=("difference", "interval", "p (Holm)", "detectable"))
+
+
+def _difference(value: float | None, percent: bool) -> str:
+    if value is None:
+        return "-"
+    return f"{value:+.1%}" if percent else f"{value:+.3f}"
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"

@@ -1,0 +1,114 @@
+"""Check: recipe, data and machine, before anything runs."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kamerton.flows.prepare import Prepared, prepare
+from kamerton.flows.train import load_recipe
+from kamerton.ground.errors import KamertonError
+from kamerton.ground.settings import Workspace
+from kamerton.recipe import ResolvedRecipe
+from kamerton.records.data import DataReport
+
+__all__ = ["CheckItem", "CheckResult", "check"]
+
+
+@dataclass(frozen=True)
+class CheckItem:
+    """One line of the checklist."""
+
+    name: str
+    passed: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The checklist before training."""
+
+    resolved: ResolvedRecipe
+    items: list[CheckItem]
+    data: DataReport | None
+    forecast: dict[str, Any] = field(default_factory=dict)
+    """steps, tokens per epoch, peak memory and time; empty where the model or the data cannot be read."""
+
+    @property
+    def passed(self) -> bool:
+        return all(item.passed for item in self.items)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "passed": self.passed,
+            "items": [asdict(item) for item in self.items],
+            "forecast": self.forecast,
+            "recipe": self.resolved.recipe.model_dump(mode="json"),
+            "recipe_digest": self.resolved.digest,
+            "values": [asdict(value) for value in self.resolved.values],
+            "data": self.data.model_dump(mode="json") if self.data else None,
+        }
+
+
+def check(path: Path | str, workspace: Workspace | None = None, *, overrides: list[str] | None = None) -> CheckResult:
+    """Everything that would fail, told before it costs anything; nothing is written.
+
+    Raises:
+        RecipeError: the recipe itself is wrong.
+    """
+    place = workspace or Workspace.at()
+    resolved = load_recipe(path, overrides)
+    items = [CheckItem("recipe", True, f"{len(resolved.values)} values, digest {resolved.digest[:16]}")]
+    prepared = _checked(items, "data can be read", lambda: prepare(resolved.recipe, place, commit=False))
+    if prepared is not None:
+        items += _data_items(prepared)
+    forecast = _checked(items, "model", lambda: _forecast(resolved, prepared, place)) or {}
+    if forecast:
+        items += _machine_items(resolved, forecast, place)
+    return CheckResult(resolved, items, prepared.report if prepared else None, forecast)
+
+
+def _checked(items: list[CheckItem], name: str, step: Any) -> Any:
+    """The step's result; an error of it becomes a failed line of the list."""
+    try:
+        return step()
+    except KamertonError as error:
+        items.append(CheckItem(name, False, str(error)))
+        return None
+
+
+def _data_items(prepared: Prepared) -> list[CheckItem]:
+    report = prepared.report
+    counts = ", ".join(f"{name} {rows}" for name, rows in report.splits.items())
+    items = [CheckItem("rows", True, f"{report.rows_read} read, {report.rows_ok} understood, {report.rows_used} used: {counts}")]
+    if report.passed:
+        items.append(CheckItem("data", True, f"fingerprint {report.fingerprint[:16]}, {len(report.findings)} findings"))
+    items += [CheckItem("data", False, reason) for reason in report.reasons]
+    return items
+
+
+def _forecast(resolved: ResolvedRecipe, prepared: Prepared | None, workspace: Workspace) -> dict[str, Any]:
+    from kamerton.training.forecast import forecast
+
+    recipe = resolved.recipe
+    return forecast(recipe, prepared.parts["train"] if prepared else [], workspace.root)
+
+
+def _machine_items(resolved: ResolvedRecipe, forecast: dict[str, Any], workspace: Workspace) -> list[CheckItem]:
+    import psutil
+
+    free = psutil.virtual_memory().available
+    need = forecast["peak_bytes"]
+    disk = shutil.disk_usage(workspace.root).free
+    share, allowed = forecast["cut_share"], resolved.recipe.data.check.max_truncated
+    return [
+        CheckItem("memory", need < free, f"about {need / 2**20:,.0f} MiB of {free / 2**20:,.0f} MiB free"),
+        CheckItem(
+            "disk",
+            forecast["disk_bytes"] < disk,
+            f"about {forecast['disk_bytes'] / 2**20:,.0f} MiB of {disk / 2**20:,.0f} MiB free",
+        ),
+        CheckItem("length", share <= allowed, f"{share:.1%} of the training rows are cut (at most {allowed:.1%})"),
+    ]

@@ -1,0 +1,117 @@
+"""The data room by hand: read, check, split, commit, and look at versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kamerton.data import (
+    DatasetStore,
+    Diff,
+    ReadResult,
+    Row,
+    SplitResult,
+    clean,
+    near_duplicate_clusters,
+    report,
+    split,
+    write_pointer,
+)
+from kamerton.flows.prepare import read_rows
+from kamerton.ground.errors import RequestError
+from kamerton.ground.files import write_text
+from kamerton.ground.settings import Workspace
+from kamerton.recipe import CheckSection, DataSection, SplitSection
+from kamerton.records.data import DataReport, DatasetVersion
+
+__all__ = ["check_data", "commit_data", "diff_data", "export_rows", "read_data", "split_data", "tag_data"]
+
+
+def read_data(sources: Sequence[str], workspace: Workspace | None = None, *, shape: str = "auto") -> ReadResult:
+    """Rows, findings and sources."""
+    options = DataSection.model_validate({"train": list(sources), "shape": shape})
+    return read_rows(sources, options, workspace or Workspace.at())
+
+
+def check_data(
+    sources: Sequence[str],
+    workspace: Workspace | None = None,
+    *,
+    shape: str = "auto",
+    thresholds: CheckSection | None = None,
+) -> DataReport:
+    """The whole report about files or versions, none of them parted.
+
+    Args:
+        thresholds: None asks for readable rows alone.
+    """
+    options = DataSection.model_validate({"train": list(sources), "shape": shape})
+    read = read_rows(sources, options, workspace or Workspace.at())
+    cleaned = clean(read.rows, options.clean)
+    clusters = near_duplicate_clusters(cleaned.rows, options.split.similarity)
+    limits = thresholds or CheckSection(min_train_rows=1, min_test_rows=0)
+    return report(read, cleaned, clusters, SplitResult(cleaned.rows, [], []), limits)
+
+
+def split_data(
+    sources: Sequence[str],
+    folder: Path,
+    workspace: Workspace | None = None,
+    *,
+    options: SplitSection | None = None,
+) -> dict[str, list[Row]]:
+    """Part rows by cluster and write train.jsonl, validation.jsonl and test.jsonl.
+
+    Raises:
+        RequestError: one of the files is there already.
+    """
+    chosen = options or SplitSection()
+    cleaned = clean(read_data(sources, workspace).rows, DataSection(train=list(sources)).clean)
+    parted = split(cleaned.rows, near_duplicate_clusters(cleaned.rows, chosen.similarity), chosen)
+    parts = {"train": parted.train, "validation": parted.validation, "test": parted.test}
+    taken = [name for name in parts if (folder / f"{name}.jsonl").exists()]
+    if taken:
+        raise RequestError("the file is there already", where=str(folder / f"{taken[0]}.jsonl"), mend="--out FOLDER")
+    for name, rows in parts.items():
+        export_rows(rows, folder / f"{name}.jsonl")
+    return parts
+
+
+def commit_data(
+    name: str,
+    sources: Sequence[str],
+    workspace: Workspace | None = None,
+    *,
+    message: str = "",
+    tag: str | None = None,
+) -> tuple[DatasetVersion, Path]:
+    """Keep the readable rows as an immutable version, and write the pointer file that belongs in Git."""
+    place = (workspace or Workspace.at()).ensure()
+    cleaned = clean(read_data(sources, place).rows, DataSection(train=list(sources)).clean)
+    store = DatasetStore(place)
+    version = store.commit(name, cleaned.rows, message=message, tag=tag)
+    pointer = place.pointers / f"{name}.json"
+    write_pointer(pointer, version, store.uri(name), tag=tag or "")
+    return version, pointer
+
+
+def tag_data(ref: str, tag: str, workspace: Workspace | None = None) -> DatasetVersion:
+    """Give a version a name that never moves."""
+    return DatasetStore(workspace or Workspace.at()).tag(ref, tag)
+
+
+def diff_data(first: str, second: str, workspace: Workspace | None = None) -> Diff:
+    """The rows that only one of two versions has."""
+    return DatasetStore(workspace or Workspace.at()).diff(first, second)
+
+
+def export_rows(rows: Sequence[Row], path: Path) -> None:
+    """Rows as JSON lines in the messages (or text) shape."""
+    import json
+
+    lines = []
+    for row in rows:
+        content = {"text": row.text} if row.text is not None else {"messages": [dict(m) for m in row.messages or ()]}
+        extra = {key: value for key, value in (("category", row.category), ("group", row.group)) if value}
+        lines.append(json.dumps(content | extra, ensure_ascii=False) + "\n")
+    write_text(path, "".join(lines))

@@ -1,0 +1,140 @@
+"""A MODEL as users name it: a path, a run id, `name@alias`, `name@N`, a packaged base or a hub id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kamerton.ground.errors import RequestError
+from kamerton.ground.settings import Workspace
+from kamerton.journal import RunFolder, find_run, list_runs
+from kamerton.recipe import Recipe
+from kamerton.records import RunRecord
+
+if TYPE_CHECKING:
+    from kamerton.models.generate import TransformersGenerator
+    from kamerton.registry import Registry
+
+__all__ = ["ModelRef", "find_model", "open_model", "open_registry"]
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """A model that was found, not yet loaded."""
+
+    name: str
+    folder: Path | None = None
+    """The finished model's folder; None for a base model."""
+    record: RunRecord | None = None
+    run: RunFolder | None = None
+    """The run folder, where it is still there."""
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The recipe that the model was trained with."""
+        return Recipe.model_validate(self.record.recipe) if self.record else None
+
+    def needs_run(self) -> tuple[RunFolder, RunRecord]:
+        """The run folder and its record.
+
+        Raises:
+            RequestError: the model did not come from a run of this workspace.
+        """
+        if self.run is None or self.record is None:
+            raise RequestError(
+                "this needs a model that was trained in this workspace",
+                where=self.name,
+                expected="a run id, its beginning, last, or a registered model whose run folder is here",
+                mend="kamerton runs",
+            )
+        return self.run, self.record
+
+
+def find_model(name: str, workspace: Workspace) -> ModelRef:
+    """Find what a MODEL names.
+
+    Raises:
+        RequestError: nothing has this name, or a run of this name is not complete.
+    """
+    path = Path(name).expanduser()
+    if (path / "record.json").exists():
+        return _finished(RunFolder(path.resolve()))
+    if (path / "kamerton.json").exists() and (path.parent / "record.json").exists():
+        return _finished(RunFolder(path.resolve().parent))
+    if path.is_dir():
+        return ModelRef(name)
+    known = [run.run_id for run in list_runs(workspace)]
+    if name == "last" or any(run_id.startswith(name) for run_id in known):
+        return _finished(_last_complete(workspace) if name == "last" else find_run(workspace, name))
+    if "@" in name and "/" not in name:
+        return _registered(name, workspace)
+    from kamerton.models.locate import PACKAGED
+
+    if name in PACKAGED or name.count("/") == 1:
+        return ModelRef(name)
+    raise RequestError(
+        "no such model",
+        where=name,
+        expected="a path, a run id, last, NAME@ALIAS, NAME@NUMBER, a packaged base or a hub id owner/name",
+        mend="kamerton runs and kamerton registry list show what there is",
+    )
+
+
+def open_model(
+    ref: ModelRef,
+    workspace: Workspace,
+    *,
+    name: str | None = None,
+    template: str = "tokenizer",
+    batch_size: int = 16,
+    on_progress: Callable[[int], None] | None = None,
+) -> TransformersGenerator:
+    """Load a model for generating and scoring.
+
+    Args:
+        name: what records call it; None takes the reference's own.
+        template: `model.chat_template`, for a base model; a finished model knows its own.
+    """
+    from kamerton.models.generate import TransformersGenerator
+    from kamerton.models.load import load_base, load_finished
+
+    if ref.folder is None:
+        loaded = load_base(ref.name, workspace.root, template=template)
+    else:
+        loaded = load_finished(ref.folder, workspace.root)
+    loaded.name = name or ref.name
+    return TransformersGenerator(loaded, batch_size=batch_size, on_progress=on_progress)
+
+
+def open_registry(workspace: Workspace) -> Registry:
+    """The registry over the workspace's tracking store."""
+    from kamerton.registry import Registry
+    from kamerton.tracking import connect
+
+    return Registry(workspace.ensure(), connect(workspace))
+
+
+def _finished(run: RunFolder) -> ModelRef:
+    if not run.record_file.exists():
+        raise RequestError(
+            f"the run is {run.state}, not complete",
+            where=run.run_id,
+            mend=f"kamerton train --resume {run.run_id}",
+        )
+    return ModelRef(run.run_id, run.model, RunRecord.read(run.record_file), run)
+
+
+def _last_complete(workspace: Workspace) -> RunFolder:
+    complete = [run for run in list_runs(workspace) if run.record_file.exists()]
+    if not complete:
+        raise RequestError("there is no complete run yet", where=str(workspace.runs), mend="kamerton train RECIPE")
+    return complete[-1]
+
+
+def _registered(name: str, workspace: Workspace) -> ModelRef:
+    version = open_registry(workspace).resolve(name)
+    record = RunRecord.read(version.evidence.path("record.json"))
+    run = RunFolder(workspace.runs / version.run_id)
+    return ModelRef(name, version.source, record, run if run.record_file.exists() else None)

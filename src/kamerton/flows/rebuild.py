@@ -1,0 +1,150 @@
+"""Rebuild: the proof that a model can be made again, bit for bit."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kamerton.flows.models import find_model
+from kamerton.flows.prepare import prepare_again
+from kamerton.flows.results import Results
+from kamerton.flows.train import Progress, load_recipe, run_recipe
+from kamerton.ground.digests import digest
+from kamerton.ground.errors import KamertonError, MachineError
+from kamerton.ground.settings import Workspace
+from kamerton.journal import RunFolder, first_difference, read_trace
+from kamerton.recipe import Recipe
+from kamerton.records import RunRecord
+from kamerton.records.rebuild import RebuildRecord
+
+__all__ = ["rebuild"]
+
+
+def rebuild(
+    model: str,
+    workspace: Workspace | None = None,
+    *,
+    recipe: Path | None = None,
+    anyway: bool = False,
+    on_progress: Progress | None = None,
+) -> RebuildRecord:
+    """Train the recorded recipe again on the recorded data and compare the bytes.
+
+    Args:
+        recipe: a recipe file to hold against the recorded one; a difference is named and nothing is trained.
+        anyway: train also on another class of machine, where equal bits cannot be promised.
+
+    Raises:
+        MachineError: this machine is of another class; the differences are told before anything is trained.
+    """
+    place = (workspace or Workspace.at()).ensure()
+    ref = find_model(model, place)
+    run, recorded = ref.needs_run()
+    began = time.monotonic()
+    changed = _what_changed(recorded, run, recipe, place)
+    differences = _class_differences(recorded)
+    if differences and not anyway and not changed:
+        raise MachineError(
+            "this machine is of another class than the one that made the model, so the bits cannot be the same:\n    "
+            + "\n    ".join(differences),
+            where=run.run_id,
+            expected=f"machine class {recorded.environment.class_digest}",
+            mend=f"kamerton rebuild {model} --anyway trains all the same and says where the runs part",
+        )
+    again = None if changed else _train_again(recorded, place, on_progress)
+    found = _compare(recorded, run, again, changed, differences, time.monotonic() - began)
+    found.write(Results(run).rebuild_file)
+    if again is not None and found.identical:
+        shutil.rmtree(again.path)
+    return found
+
+
+def _what_changed(recorded: RunRecord, run: RunFolder, recipe: Path | None, workspace: Workspace) -> list[str]:
+    """Whatever of recipe, base and data is no longer what the run was made from."""
+    changed = []
+    if digest(recorded.recipe) != recorded.recipe_digest or run.recipe() != recorded.recipe:
+        changed.append("recipe: the recorded recipe was changed after the run")
+    if recipe is not None:
+        changed += _recipe_differences(recorded.recipe, load_recipe(recipe).recipe.model_dump(mode="json"))
+    asked = Recipe.model_validate(recorded.recipe)
+    if asked.model.base is not None:
+        changed += _base_differences(recorded, asked.model.base, workspace)
+    try:
+        prepare_again(asked, recorded.data, workspace)
+    except KamertonError as error:
+        changed.append(f"data: {error.what} ({error.where})" if error.where else f"data: {error.what}")
+    return changed
+
+
+def _recipe_differences(recorded: dict[str, object], given: dict[str, object], path: str = "") -> list[str]:
+    sentences = []
+    for key in sorted(recorded.keys() | given.keys()):
+        old, new = recorded.get(key), given.get(key)
+        name = f"{path}{key}"
+        if isinstance(old, dict) and isinstance(new, dict):
+            sentences += _recipe_differences(old, new, f"{name}.")
+        elif old != new:
+            sentences.append(f"recipe: {name} was {old!r} and is now {new!r}")
+    return sentences
+
+
+def _base_differences(recorded: RunRecord, name: str, workspace: Workspace) -> list[str]:
+    from kamerton.models.locate import locate
+
+    try:
+        files = locate(name, workspace.root)
+    except KamertonError as error:
+        return [f"base: {error.what} ({name})"]
+    now = files.weights()
+    changed = sorted(part for part in now.keys() | recorded.base.weights if now.get(part) != recorded.base.weights.get(part))
+    sentences = [f"base: {name}/{part} has other bytes than at the time of the run" for part in changed]
+    if files.tokenizer() != recorded.base.tokenizer:
+        sentences.append(f"base: the tokenizer of {name} has other files than at the time of the run")
+    return sentences
+
+
+def _class_differences(recorded: RunRecord) -> list[str]:
+    from kamerton.models.load import pick_device
+    from kamerton.training.environment import capture_environment, class_differences, make_deterministic
+
+    options = Recipe.model_validate(recorded.recipe).training
+    make_deterministic(options.seed, options.threads or 1)
+    here = capture_environment(pick_device(options.device), options.threads or 1)
+    return class_differences(recorded.environment, here)
+
+
+def _train_again(recorded: RunRecord, workspace: Workspace, on_progress: Progress | None) -> RunFolder:
+    recipe = Recipe.model_validate(recorded.recipe)
+    silent = recipe.model_copy(update={"tracking": recipe.tracking.model_copy(update={"followers": []})})
+    folder = RunFolder.create(workspace.home / "rebuilds", recorded.recipe, recorded.name)
+    parts = prepare_again(recipe, recorded.data, workspace)
+    run_recipe(silent, parts, recorded.data, folder, workspace, on_progress)
+    return folder
+
+
+def _compare(
+    recorded: RunRecord,
+    run: RunFolder,
+    again: RunFolder | None,
+    changed: list[str],
+    differences: list[str],
+    seconds: float,
+) -> RebuildRecord:
+    rebuilt = RunRecord.read(again.record_file).result.model_sha256 if again else None
+    parted = first_difference(read_trace(run.path), read_trace(again.path)) if again else None
+    return RebuildRecord(
+        run_id=recorded.run_id,
+        recorded_sha256=recorded.result.model_sha256,
+        rebuilt_sha256=rebuilt,
+        identical=rebuilt == recorded.result.model_sha256,
+        machine_class_equal=not differences,
+        class_differences=differences,
+        first_different_step=parted[0] if parted else None,
+        different_fields=parted[1] if parted else [],
+        what_changed=changed,
+        seconds=round(seconds, 3),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+

@@ -1,0 +1,286 @@
+"""The chapters on training and data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kamerton.registry.report import charts
+from kamerton.registry.report.blocks import Block, Cell, Facts, Figure, Fold, Note, Section, Table
+from kamerton.registry.report.language import EM_DASH, Language
+from kamerton.registry.report.page_results import NARROW, WIDE, missing
+from kamerton.registry.report.terms import capital, finding_name, part_name
+
+__all__ = ["data_section", "training_section"]
+
+_PARTS = ("train", "validation", "test")
+
+
+def training_section(document: Mapping[str, Any], language: Language) -> Section:
+    """The curves, and what the run did."""
+    training = document["training"]
+    blocks: list[Block] = []
+    if training["points"]:
+        blocks.append(_loss_figure(training, language))
+    else:
+        blocks.append(Note(language.say("The run's trace is not here, so no curve can be drawn."), "quiet"))
+    blocks.append(Facts(_training_facts(document, language)))
+    if training["points"]:
+        blocks.append(_small_figure(training, "learning_rate", language.say("Learning rate"), language))
+        blocks.append(_small_figure(training, "grad_norm", language.say("Gradient norm before clipping"), language))
+    lead = language.say("How the loss fell, step by step; every step is sealed in the run's trace.")
+    return Section("training", language.say("Training"), lead, blocks)
+
+
+def _loss_figure(training: Mapping[str, Any], language: Language) -> Figure:
+    points = training["points"]
+    smooth = training["smooth_window"] > 1
+    raw = [(point["step"], point["loss"]) for point in points]
+    series = [charts.Line(language.say("training"), raw, "raw" if smooth else "own", labelled=not smooth)]
+    if smooth:
+        curve = [(point["step"], point["smooth_loss"]) for point in points]
+        series.append(charts.Line(language.say("training"), curve, "own"))
+    if training["validation"]:
+        measured = [(point["step"], point["loss"]) for point in training["validation"]]
+        series.append(charts.Line(language.say("validation"), measured, "first", dots=True))
+    title = language.say("Loss, in nats per token")
+    description = language.say(
+        "Training loss from {first} to {last} over {steps} optimiser steps.",
+        first=language.number(training["first_loss"], 3),
+        last=language.number(training["last_loss"], 3),
+        steps=language.count(training["steps"]),
+    )
+    note = []
+    if training["steps_per_point"] > 1:
+        note.append(
+            language.say_n(
+                "A point is the mean of {count} step.",
+                "A point is the mean of {count} steps.",
+                training["steps_per_point"],
+            )
+        )
+    if smooth:
+        note.append(
+            language.say_n(
+                "Bold: moving mean over {count} point; faint: as recorded.",
+                "Bold: moving mean over {count} points; faint: as recorded.",
+                training["smooth_window"],
+            )
+        )
+    wide, narrow = (_lines(series, width, 280, title, description, language) for width in (WIDE, NARROW))
+    return Figure(title, wide, narrow, " ".join(note))
+
+
+def _lines(
+    series: Sequence[charts.Line], width: float, height: float, title: str, description: str, language: Language
+) -> Any:
+    highest = max(abs(y) for line in series for _, y in line.points)
+
+    def label(tick: float) -> str:
+        if highest < 0.01:
+            return language.significant(tick)
+        return language.number(tick, 0 if highest >= 20 else 1 if highest >= 2 else 2)
+
+    axes = (language.say("optimiser step"), lambda tick: language.count(round(tick)), label)
+    return charts.lines(series, width=width, height=height, title=title, description=description, axes=axes)
+
+
+def _small_figure(training: Mapping[str, Any], key: str, title: str, language: Language) -> Figure:
+    values = [point[key] for point in training["points"]]
+    series = [charts.Line(title, [(point["step"], point[key]) for point in training["points"]], "own", labelled=False)]
+    description = language.say(
+        "Between {low} and {high}.", low=language.significant(min(values)), high=language.significant(max(values))
+    )
+    wide, narrow = (_lines(series, width, 140, title, description, language) for width in (WIDE / 2 - 16, NARROW))
+    return Figure(title, wide, narrow, small=True)
+
+
+def _training_facts(document: Mapping[str, Any], language: Language) -> list[tuple[str, Cell]]:
+    training = document["training"]
+    facts = [
+        (language.say("Optimiser steps"), Cell(language.count(training["steps"]))),
+        (language.say("Trained tokens"), Cell(language.count(training["tokens"]))),
+        (
+            language.say("Loss, first and last step"),
+            Cell(f"{language.number(training['first_loss'], 3)} → {language.number(training['last_loss'], 3)}"),
+        ),
+        (language.say("Time"), Cell(language.duration(training["seconds"]))),
+    ]
+    if training["tokens_per_second"] is not None:
+        speed = language.say("{number} tokens/s", number=language.count(round(training["tokens_per_second"])))
+        facts.append((language.say("Median speed"), Cell(speed)))
+    attempts = language.say_n("{count}, without interruption", "{count}, resumed", training["attempts"])
+    facts.append((language.say("Attempts"), Cell(attempts)))
+    return facts + _recipe_facts(document["lineage"]["recipe"], language)
+
+
+def _recipe_facts(recipe: Mapping[str, Any], language: Language) -> list[tuple[str, Cell]]:
+    method, options = recipe.get("method") or {}, recipe.get("training") or {}
+    facts = []
+    if method.get("kind"):
+        rank = language.say(", rank {rank}", rank=method["rank"]) if "rank" in method else ""
+        facts.append((language.say("Method"), Cell(f"{method['kind']}{rank}")))
+    if options.get("learning_rate") is not None:
+        facts.append((language.say("Highest learning rate"), Cell(language.significant(options["learning_rate"]))))
+    if options.get("batch_size") and options.get("accumulation"):
+        facts.append(
+            (language.say("Sequences per step"), Cell(language.count(options["batch_size"] * options["accumulation"])))
+        )
+    if options.get("seed") is not None:
+        facts.append((language.say("Seed"), Cell(str(options["seed"]))))
+    return facts
+
+
+def data_section(document: Mapping[str, Any], language: Language) -> Section:
+    """What the model learned from, and what was wrong with it."""
+    title = language.say("Data")
+    lead = language.say("What the model learned from. Nothing is dropped silently: each refused row is named.")
+    data = document["data"]
+    if data is None:
+        facts = Facts(_part_facts(document, language))
+        return Section("data", title, lead, [*missing(document, language, "data"), facts])
+    blocks: list[Block] = [_data_verdict(data, language)]
+    blocks += [Note(reason, "bad") for reason in data["reasons"]]
+    blocks.append(Facts(_data_facts(data, language)))
+    if figure := _parts_figure(data, language):
+        blocks.append(figure)
+    blocks.append(_findings_table(data, language))
+    folded = [_finding_list(each, language) for each in data["findings"]]
+    if folded:
+        blocks.append(Fold(language.say("Findings by file and line"), folded))
+    blocks.append(Fold(language.say("Files read"), [_sources(data, language)]))
+    return Section("data", title, lead, blocks)
+
+
+def _data_verdict(data: Mapping[str, Any], language: Language) -> Note:
+    if data["passed"]:
+        return Note(language.say("The data check passed."), "good")
+    return Note(language.say("The data check failed."), "bad")
+
+
+def _part_facts(document: Mapping[str, Any], language: Language) -> list[tuple[str, Cell]]:
+    parts = document["lineage"]["data"]["parts"]
+    return [(_rows_of(part, language), Cell(language.count(parts[part]["rows"]))) for part in _PARTS if part in parts]
+
+
+def _rows_of(part: str, language: Language) -> str:
+    return language.say("Rows, {part}", part=part_name(language, part))
+
+
+def _data_facts(data: Mapping[str, Any], language: Language) -> list[tuple[str, Cell]]:
+    clusters, lengths = data["duplicate_clusters"], data["answer_chars"]
+    facts = [
+        (language.say("Rows read"), Cell(language.count(data["rows_read"]))),
+        (language.say("Rows readable"), Cell(language.count(data["rows_ok"]))),
+        (language.say("Rows used"), Cell(language.count(data["rows_used"]))),
+        (
+            language.say("Training, validation, test"),
+            Cell(" + ".join(language.count(data["splits"].get(part, 0)) for part in _PARTS)),
+        ),
+        (
+            language.say("Exact duplicates"),
+            Cell(_repeats(clusters["exact_rows"], clusters["exact"], language)),
+        ),
+        (
+            language.say("Alike rows, kept on one side of the split"),
+            Cell(_repeats(clusters["near_rows"], clusters["near"], language)),
+        ),
+    ]
+    if lengths:
+        shown = language.say(
+            "median {median}, 95% up to {p95}, longest {longest} characters",
+            median=language.count(lengths["median"]),
+            p95=language.count(lengths["p95"]),
+            longest=language.count(lengths["max"]),
+        )
+        facts.append((language.say("Answers"), Cell(shown)))
+    facts.append((language.say("Fingerprint of the rows"), short(data["fingerprint"])))
+    return facts
+
+
+def _repeats(rows: int, clusters: int, language: Language) -> str:
+    if not rows:
+        return language.say("none")
+    counted = language.say_n("{count} row", "{count} rows", rows)
+    return language.say_n("{rows} in {count} cluster", "{rows} in {count} clusters", clusters, rows=counted)
+
+
+def short(digest: str) -> Cell:
+    """A digest by its first twelve digits, the whole value at hand."""
+    return Cell(digest[:12] or EM_DASH, full=digest, code=bool(digest))
+
+
+def _parts_figure(data: Mapping[str, Any], language: Language) -> Figure | None:
+    """Rows by category and part; None where the rows have no categories."""
+    totals: dict[str, dict[str, int]] = {}
+    for part, counts in data["categories"].items():
+        for category, count in counts.items():
+            totals.setdefault(category, {})[part] = count
+    if len(totals) < 2:
+        return None
+    rows = []
+    for category, counts in sorted(totals.items(), key=lambda pair: (-sum(pair[1].values()), pair[0])):
+        name = category or language.say("no category")
+        parts = [
+            (counts.get(part, 0), f"part-{part}", f"{name}, {part_name(language, part)}: {counts.get(part, 0)}")
+            for part in _PARTS
+        ]
+        rows.append((name, parts, " + ".join(language.count(counts.get(part, 0)) for part in _PARTS)))
+    title = language.say("Rows by category")
+    description = "; ".join(f"{name}: {shown}" for name, _, shown in rows)
+    wide, narrow = (charts.stacks(rows, width=width, title=title, description=description) for width in (WIDE, NARROW))
+    return Figure(title, wide, narrow, legend=[(f"part-{part}", part_name(language, part)) for part in _PARTS])
+
+
+def _findings_table(data: Mapping[str, Any], language: Language) -> Table | Note:
+    if not data["findings"]:
+        return Note(language.say("The check found nothing to remark on."), "good")
+    head = [language.say("Finding"), language.say("How often"), language.say("Of these refused")]
+    rows = [
+        [
+            Cell(capital(finding_name(language, each["kind"]))),
+            Cell(language.count(each["count"])),
+            Cell(language.count(each["errors"])),
+        ]
+        for each in data["findings"]
+    ]
+    return Table(language.say("What the check found"), head, rows)
+
+
+def _finding_list(group: Mapping[str, Any], language: Language) -> Table:
+    shown = group["shown"]
+    caption = capital(finding_name(language, group["kind"]))
+    if group["count"] > len(shown):
+        caption = language.say(
+            "{finding}: the first {shown} of {count}",
+            finding=caption,
+            shown=language.count(len(shown)),
+            count=language.count(group["count"]),
+        )
+    rows = [
+        [
+            Cell(f"{each['file']}:{each['line']}" if each["line"] else each["file"], code=True),
+            Cell(each["message"], english=True),
+        ]
+        for each in shown
+    ]
+    return Table(caption, [language.say("Where"), language.say("What")], rows)
+
+
+def _sources(data: Mapping[str, Any], language: Language) -> Table:
+    head = [language.say("File"), language.say("Rows"), language.say("Shape"), language.say("Encoding"), "SHA-256"]
+    rows = [
+        [
+            Cell(source["file"], code=True),
+            Cell(
+                language.say(
+                    "{ok} of {read}", ok=language.count(source["rows_ok"]), read=language.count(source["rows_read"])
+                )
+            ),
+            Cell(source["shape"] or EM_DASH),
+            Cell(source["encoding"]),
+            short(source["sha256"]),
+        ]
+        for source in data["sources"]
+    ]
+    return Table("", head, rows)

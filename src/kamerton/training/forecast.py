@@ -1,0 +1,76 @@
+"""What a training will need, from its shapes: told before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kamerton.data.rows import Row
+from kamerton.models.adapters import apply_method, trainable_parameters
+from kamerton.models.load import LoadedModel, load_base, pick_device
+from kamerton.models.scratch import create
+from kamerton.recipe import Recipe
+from kamerton.training.examples import ExampleSet, build_examples
+from kamerton.training.run import plan_steps
+
+__all__ = ["forecast"]
+
+_PROCESS_BYTES = 600 << 20
+"""Resident memory of Python with torch, transformers and peft before any model, measured on Linux."""
+
+
+def forecast(recipe: Recipe, rows: Sequence[Row], root: Path) -> dict[str, Any]:
+    """Steps, tokens, and estimates of peak memory and disk in bytes.
+
+    Memory: fp32 weights, plus gradient and two AdamW moments (12 bytes) for each weight that moves, plus activations and
+    logits of one forward pass: about 34 values of the hidden width a token and layer (Korthikanti et al., arXiv
+    2205.05198, without the attention matrix, which is never held), and three copies of the logits.
+    """
+    options = recipe.training
+    pick_device(options.device)
+    loaded = _scratch(recipe, rows) if recipe.model.architecture else _base(recipe, root)
+    apply_method(loaded, recipe.method, seed=options.seed)
+    length = min(options.max_length, loaded.context)
+    built = _examples(recipe, rows, loaded, length)
+    plan = plan_steps(max(len(built.examples), 1), options)
+    longest = max((len(example.ids) for example in built.examples), default=length)
+    config = loaded.model.config
+    weights = sum(weight.numel() for weight in loaded.model.parameters())
+    moving = sum(weight.numel() for weight in trainable_parameters(loaded.model).values())
+    tokens = options.batch_size * longest
+    per_token = 34 * config.hidden_size * config.num_hidden_layers + 3 * config.vocab_size
+    state = 12 * moving
+    return {
+        "parameters": weights,
+        "trainable": moving,
+        "sequences": len(built.examples),
+        "tokens_per_epoch": built.tokens,
+        "trained_tokens_per_epoch": built.trained_tokens,
+        "longest": longest,
+        "steps": plan.steps,
+        "peak_bytes": _PROCESS_BYTES + 4 * weights + state + 4 * tokens * per_token,
+        "disk_bytes": (options.keep_checkpoints + 1) * (state + 4 * moving),
+        "cut_share": (len(built.cut) + len(built.masked)) / max(len(rows), 1) if options.objective == "sft" else 0.0,
+    }
+
+
+def _base(recipe: Recipe, root: Path) -> LoadedModel:
+    assert recipe.model.base is not None
+    return load_base(recipe.model.base, root, template=recipe.model.chat_template, device="cpu")
+
+
+def _scratch(recipe: Recipe, rows: Sequence[Row]) -> LoadedModel:
+    """The scratch model with a tokenizer trained on the first rows: near enough for a forecast."""
+    assert recipe.model.architecture is not None
+    texts = (row.answer for row in rows[:200])
+    return create(recipe.name, recipe.model.architecture, texts, seed=0, device=torch.device("cpu"))
+
+
+def _examples(recipe: Recipe, rows: Sequence[Row], loaded: LoadedModel, length: int) -> ExampleSet:
+    options = recipe.training
+    return build_examples(
+        rows, loaded.format, options.objective, length, seed=options.seed, chat_share=options.chat_share
+    )

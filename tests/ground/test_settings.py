@@ -1,0 +1,72 @@
+"""Where things live, and the switches that decide bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kamerton.ground.errors import StorageError
+from kamerton.ground.numerics import BIT_SWITCHES, settle, settled
+from kamerton.ground.settings import Workspace, offline
+
+
+def test_everything_lies_in_the_home_but_what_belongs_in_git(tmp_path: Path) -> None:
+    workspace = Workspace.at(tmp_path)
+    assert workspace.home == tmp_path / ".kamerton"
+    for place in (workspace.runs, workspace.datasets, workspace.artifacts, workspace.evaluations):
+        assert place.parent == workspace.home
+    assert workspace.pointers == tmp_path / "datasets"
+    assert workspace.tracking_uri == f"sqlite:///{tmp_path / '.kamerton' / 'mlflow.db'}"
+    assert not workspace.home.exists()
+    assert workspace.ensure() is workspace
+    assert workspace.ensure().home.is_dir()
+
+
+def test_the_environment_moves_the_home_and_the_tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAMERTON_HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker:5000")
+    workspace = Workspace.at(tmp_path / "project")
+    assert workspace.home == tmp_path / "elsewhere"
+    assert workspace.pointers == tmp_path / "project" / "datasets"
+    assert workspace.tracking_uri == "http://tracker:5000"
+
+
+def test_an_empty_setting_is_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAMERTON_HOME", "")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    assert Workspace.at(tmp_path).home == tmp_path / ".kamerton"
+    assert Workspace.at(tmp_path).tracking_uri.startswith("sqlite:")
+
+
+def test_the_root_is_absolute_whatever_comes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    workspace = Workspace.at()
+    monkeypatch.chdir("/")
+    assert workspace.root == tmp_path.resolve()
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("KAMERTON_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(StorageError) as caught:
+        Workspace.at(tmp_path).ensure()
+    assert "file" in caught.value.where
+
+
+@pytest.mark.parametrize(("value", "expected"), [("1", True), ("TRUE", True), ("0", False), ("", False), ("no", False)])
+def test_offline(value: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", value)
+    assert offline() is expected
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    assert offline() is False
+
+
+def test_switches_are_set_where_the_user_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in BIT_SWITCHES:
+        monkeypatch.setenv(name, "")  # seen by monkeypatch, so that the end of the test restores it
+        monkeypatch.delenv(name)
+    assert set(settled().values()) == {""}
+    monkeypatch.setenv("OMP_DYNAMIC", "TRUE")
+    settle()
+    assert settled() == dict(sorted(BIT_SWITCHES.items())) | {"OMP_DYNAMIC": "TRUE"}

@@ -1,0 +1,38 @@
+"""A run folder, and MLflow databases that are not built anew for every test."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from journal_samples import RECIPE
+
+from kamerton.ground.settings import Workspace
+from kamerton.journal import RunFolder
+
+
+@pytest.fixture
+def run(workspace: Workspace) -> RunFolder:
+    """A run that was just started."""
+    folder = RunFolder.create(workspace.runs, RECIPE, "letters")
+    folder.event("started")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The schema, made once: it takes over a second."""
+    from kamerton.tracking import connect
+
+    home = tmp_path_factory.mktemp("schema")
+    connect(Workspace.at(home))
+    return Workspace.at(home).home / "mlflow.db"
+
+
+@pytest.fixture
+def database(workspace: Workspace, empty_database: Path) -> Workspace:
+    """The workspace with an empty MLflow database in it."""
+    workspace.ensure()
+    shutil.copyfile(empty_database, workspace.home / "mlflow.db")
+    return workspace
