@@ -1,11 +1,14 @@
-"""Dialogues for the second stage of `tiny-pl`, made from the corpus itself: a passage, answered by its most telling words.
+"""Dialogues for the second stage of `tiny-pl`, made from the corpus itself.
 
     python recipes/tiny_pl_dialogues.py corpus/train.jsonl corpus/dialogues.jsonl corpus/prose.jsonl
 
-A model that has to name what a passage is about must read all of it before it answers; continuing a text asks for the
-last words alone. Telling is what stands in few texts (inverse document frequency) and often in this one. No model and no
-outside data take part, and the same corpus gives the same files. The third file has every eighth text as it is, so that the
-model does not forget how to go on with one.
+Each dialogue is a passage, answered by the word of its theme. To continue a text a small model looks at the last words
+alone; to name a theme it must read all of the passage before it answers, and that is what every later task needs.
+
+The themes come from the passages themselves: latent semantic analysis (Deerwester et al., 1990: a truncated singular
+value decomposition of tf-idf), then k-means; a theme is called by its weightiest word. No model and no outside data
+take part, and the same corpus gives the same files. The third file has every sixteenth text as it is, so that going on
+with a text is not forgotten.
 """
 
 from __future__ import annotations
@@ -17,48 +20,80 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-PASSAGE = 45
-"""Words of a passage."""
-EVERY = 6
-"""Every n-th passage of a text becomes a dialogue."""
-PROSE = 8
+import numpy as np
+from scipy.cluster.vq import kmeans2
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import svds
+
+PASSAGE, EVERY = 30, 4
+"""Words of a passage; every n-th passage of a text is taken."""
+PROSE = 16
 """Every n-th text is kept as it is."""
-TELLING = 4
-"""Words of an answer, in the order in which they stand in the passage."""
+THEMES, DIMENSIONS, SEED = 96, 64, 0
 _WORD = re.compile(r"[^\W\d_]{4,}")
+_STEM = 6
+"""Letters by which the forms of a Polish or English word are taken for one."""
 
 
-def main(corpus: Path, target: Path, prose: Path) -> None:
+def main(corpus: Path, dialogues: Path, prose: Path) -> None:
     texts = [json.loads(line)["text"] for line in corpus.read_text(encoding="utf-8").splitlines()]
-    documents = Counter(word for text in texts for word in {found.casefold() for found in _WORD.findall(text)})
-    with target.open("w", encoding="utf-8") as file:
-        for text in texts:
-            for passage in passages(text):
-                words = telling(passage, documents, len(texts))
-                if len(words) == TELLING:
-                    turns = [{"role": "user", "content": passage}, {"role": "assistant", "content": ", ".join(words)}]
-                    file.write(json.dumps({"messages": turns}, ensure_ascii=False) + "\n")
+    passages = [passage for text in texts for passage in parts(text)]
+    with dialogues.open("w", encoding="utf-8") as file:
+        for passage, theme in zip(passages, themes(passages), strict=True):
+            turns = [{"role": "user", "content": passage}, {"role": "assistant", "content": theme}]
+            file.write(json.dumps({"messages": turns}, ensure_ascii=False) + "\n")
     kept = [json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts[::PROSE]]
     prose.write_text("".join(kept), encoding="utf-8")
 
 
-def passages(text: str) -> Iterator[str]:
+def parts(text: str) -> Iterator[str]:
     words = text.split()
     for begin in range(0, len(words) - PASSAGE, PASSAGE * EVERY):
         yield " ".join(words[begin : begin + PASSAGE])
 
 
-def telling(passage: str, documents: Counter[str], total: int) -> list[str]:
-    """The words with the highest tf-idf that stand in at least three texts, each once, as they are first written."""
-    found = _WORD.findall(passage)
-    counts = Counter(word.casefold() for word in found)
-    weights = {
-        word: count * math.log(total / documents[word]) for word, count in counts.items() if documents[word] >= 3
-    }
-    chosen = set(sorted(weights, key=lambda word: (-weights[word], word))[:TELLING])
-    first = {word.casefold(): word for word in reversed(found)}
-    return [first[word] for word in first if word in chosen][::-1]
+def themes(passages: list[str]) -> list[str]:
+    """The theme's word of each passage."""
+    counts = [Counter(word.casefold()[:_STEM] for word in _WORD.findall(passage)) for passage in passages]
+    weights, stems = tf_idf(counts)
+    left, values, _ = svds(weights, k=DIMENSIONS, v0=np.ones(min(weights.shape)), solver="arpack")
+    places = left * values
+    places /= np.linalg.norm(places, axis=1, keepdims=True) + 1e-9
+    _, chosen = kmeans2(places, THEMES, minit="++", seed=SEED, iter=30)
+    forms = common_forms(passages)
+    names = {}
+    for theme in range(THEMES):
+        weight = np.asarray(weights[chosen == theme].sum(axis=0)).ravel()
+        names[theme] = forms[stems[int(weight.argmax())]]
+    return [names[int(theme)] for theme in chosen]
+
+
+def tf_idf(counts: list[Counter[str]]) -> tuple[Any, list[str]]:
+    """Rows of unit length over the stems that stand in at least 20 passages and in at most 4 % of them."""
+    documents = Counter(stem for found in counts for stem in found)
+    stems = sorted(stem for stem, number in documents.items() if 20 <= number <= 0.04 * len(counts))
+    column = {stem: index for index, stem in enumerate(stems)}
+    entries = [
+        (row, column[stem], (1 + math.log(count)) * math.log(len(counts) / documents[stem]))
+        for row, found in enumerate(counts)
+        for stem, count in sorted(found.items())
+        if stem in column
+    ]
+    rows, columns, values = zip(*entries, strict=True)
+    matrix = csr_matrix((values, (rows, columns)), shape=(len(counts), len(stems)))
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()) + 1e-9
+    return csr_matrix(matrix.multiply(1 / lengths[:, None])), stems
+
+
+def common_forms(passages: list[str]) -> dict[str, str]:
+    """The commonest form of each stem."""
+    forms = Counter(word.casefold() for passage in passages for word in _WORD.findall(passage))
+    best: dict[str, str] = {}
+    for form, _ in forms.most_common():
+        best.setdefault(form[:_STEM], form)
+    return best
 
 
 if __name__ == "__main__":
