@@ -19,6 +19,8 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from kamerton.ground.settings import Workspace  # noqa: E402
+from kamerton.testing import write_tiny_base  # noqa: E402
+from shared import made_once  # noqa: E402
 
 # The machine's load must not decide a property test; in CI neither may luck.
 settings.register_profile("developer", deadline=None)
@@ -30,6 +32,24 @@ settings.load_profile("ci" if os.environ.get("CI") else "developer")
 def workspace(tmp_path: Path) -> Workspace:
     """An empty workspace that no other test sees; its home does not exist yet."""
     return Workspace.at(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random model of two layers; nobody writes to it."""
+    return made_once(tmp_path_factory, "tiny-base", write_tiny_base)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without a run, to be copied: making its schema takes seconds."""
+
+    def make(folder: Path) -> None:
+        from kamerton.tracking import connect
+
+        connect(Workspace(folder, folder))
+
+    return made_once(tmp_path_factory, "empty-database", make) / "mlflow.db"
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from kamerton.chat.generation import Generation, Score
 from kamerton.chat.messages import Message
 
-__all__ = ["EchoGenerator"]
+__all__ = ["EchoGenerator", "write_tiny_base"]
+
+_SENTENCES = (
+    "Dzień dobry, proszę o wydanie odpisu aktu urodzenia mojej córki.",
+    "Kiedy odbierają odpady wielkogabarytowe z ulicy Ogrodowej?",
+    "Lampa przy przystanku nie świeci od tygodnia, a chodnik jest nierówny.",
+    "Sprawa została przekazana do wydziału; odpowiedź otrzyma Pani w terminie 30 dni.",
+    "Wniosek można złożyć w urzędzie albo przez internet, opłata wynosi 17 zł.",
+    "The office is open from eight to four, and the application is free of charge.",
+    "Please send the form to the department of roads; the answer comes within a month.",
+    "My neighbour wants to cut down a tree: does he need a permit for it?",
+)
 
 
 def _last_user_turn(prompt: list[Message]) -> str:
@@ -51,3 +63,24 @@ class EchoGenerator:
     def score_texts(self, texts: Sequence[str]) -> list[Score]:
         """The likelihood of each text."""
         return [Score(len(text.split()) * self._nats_per_token(text), len(text.split())) for text in texts]
+
+
+def write_tiny_base(folder: Path, *, seed: int = 0) -> Path:
+    """A base model for tests: a Llama of 2 layers and width 32 with random weights, and a tokenizer of its own.
+
+    It knows nothing and takes a second to write. The tokenizer has 400 byte-level tokens and a ChatML template; the
+    context is 512 tokens. The same seed gives the same bytes.
+
+    Returns:
+        The folder, which `model.base` of a recipe may name.
+    """
+    import torch
+
+    from kamerton.models.adapters import save_finished
+    from kamerton.models.scratch import create
+    from kamerton.recipe import Architecture, FullMethod
+
+    shape = Architecture(hidden_size=32, layers=2, heads=2, feed_forward=64, vocabulary=400, context=512)
+    loaded = create("tiny-base", shape, _SENTENCES * 2, seed=seed, device=torch.device("cpu"))
+    save_finished(loaded, FullMethod(kind="full"), folder)
+    return folder

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kamerton.ground.rng import draw, shuffled, stream_seed
 
 parts = st.integers() | st.text(st.sampled_from("a1\x1f:strint"), max_size=6) | st.text(max_size=4)
-addresses = st.lists(parts, max_size=4).map(tuple)
+addresses: st.SearchStrategy[tuple[int | str, ...]] = st.lists(parts, max_size=4).map(tuple)
 
 
 def exact(address: tuple[int | str, ...]) -> tuple[tuple[str, str], ...]:

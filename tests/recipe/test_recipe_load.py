@@ -75,7 +75,7 @@ def test_the_recipes_of_the_project_are_recipes() -> None:
 def test_a_recipe_is_frozen() -> None:
     recipe = parse_recipe(BASE).recipe
     with pytest.raises(ValueError, match="frozen"):
-        recipe.training.epochs = 5  # type: ignore[misc]
+        recipe.training.epochs = 5
 
 
 # Unknown keys.

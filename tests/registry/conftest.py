@@ -14,16 +14,6 @@ from kamerton.records.comparison import ComparisonRecord
 from kamerton.registry import ModelVersion, Registry, decide
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The schema, made once: it takes over a second."""
-    from kamerton.tracking import connect
-
-    home = tmp_path_factory.mktemp("schema")
-    connect(Workspace.at(home))
-    return Workspace.at(home).home / "mlflow.db"
-
-
 @pytest.fixture
 def registry(workspace: Workspace, empty_database: Path) -> Registry:
     from kamerton.tracking import connect

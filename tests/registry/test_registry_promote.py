@@ -108,9 +108,7 @@ def test_a_record_of_another_kind_is_named(registry: Registry, register: Registe
     assert "not a readable Decision" in objection
 
 
-def test_a_new_comparison_asks_for_a_new_decision(
-    registry: Registry, register: Register, tmp_path: Path
-) -> None:
+def test_a_new_comparison_asks_for_a_new_decision(registry: Registry, register: Register, tmp_path: Path) -> None:
     version = register("letters-1")
     newer = comparison([entry(wins=61), entry(baseline="few_shot")])
     newer.write(tmp_path / "comparison-test.json")

@@ -20,16 +20,6 @@ def run(workspace: Workspace) -> RunFolder:
     return folder
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The schema, made once: it takes over a second."""
-    from kamerton.tracking import connect
-
-    home = tmp_path_factory.mktemp("schema")
-    connect(Workspace.at(home))
-    return Workspace.at(home).home / "mlflow.db"
-
-
 @pytest.fixture
 def database(workspace: Workspace, empty_database: Path) -> Workspace:
     """The workspace with an empty MLflow database in it."""

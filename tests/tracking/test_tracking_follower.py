@@ -117,9 +117,7 @@ def test_a_killed_cursor_repeats_without_harm(database: Workspace, run: RunFolde
     assert len(_runs(database)[0].inputs.dataset_inputs) == 3
 
 
-def test_a_dead_server_is_caught_up_with(
-    database: Workspace, run: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dead_server_is_caught_up_with(database: Workspace, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     train(run, 1, 3)
     finish(run)
     before = sorted(path.name for path in run.path.iterdir())

@@ -39,8 +39,9 @@ class ChatTokenizer(Protocol):
     eos_token: Any
     bos_token_id: Any
     eos_token_id: Any
-    all_special_tokens: list[str]
 
+    @property
+    def all_special_tokens(self) -> list[str]: ...
     @property
     def added_tokens_decoder(self) -> Any: ...
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 __all__ = ["CHATML", "NAMED", "PLAIN"]
 
+# A line break that follows a block directly is swallowed (Jinja's trim_blocks, which every tokenizer uses).
+
 CHATML = (
     "{% for message in messages %}"
     "<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
@@ -16,7 +18,7 @@ PLAIN = (
     "{% if bos_token %}{{ bos_token }}{% endif %}"
     "{% for message in messages %}"
     "{{ message['content'] }}"
-    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% else %}\n{% endif %}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\n' }}{% endif %}"
     "{% endfor %}"
 )
 """Texts one under the other, each answer closed by the end-of-sequence token."""

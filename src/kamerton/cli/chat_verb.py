@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 
+from kamerton.cli.arguments import positive
 from kamerton.cli.screen import Screen
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a run id, last, NAME@ALIAS, a path, a packaged base or a hub id")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a run id, last, NAME@ALIAS, a path, a packaged base or a hub id"
+    )
     parser.add_argument("--system", default="", metavar="TEXT", help="a system message")
-    parser.add_argument("--max-new-tokens", type=int, default=256, metavar="N", help="longest answer (256)")
-    parser.add_argument("--template", choices=["tokenizer", "chatml", "plain"], default="tokenizer", help="for a base model")
+    parser.add_argument("--max-new-tokens", type=positive, default=256, metavar="N", help="longest answer (256)")
+    parser.add_argument(
+        "--template", choices=["tokenizer", "chatml", "plain"], default="tokenizer", help="for a base model"
+    )
 
 
 def run(options: argparse.Namespace, screen: Screen) -> int:

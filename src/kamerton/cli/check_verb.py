@@ -32,7 +32,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     if len(findings) > _SHOWN:
         screen.say(f"... and {len(findings) - _SHOWN} more findings: kamerton check {options.recipe} --json")
     rows = [["ok" if item.passed else "NO", item.name, item.text] for item in result.items]
-    screen.say(plain_table(["", "check", "found"], rows))
+    screen.say(plain_table(["", "check", "found"], rows, wrap=("found",)))
     screen.say("ready to train" if result.passed else "not ready", style="bold green" if result.passed else "bold red")
     screen.document(result.document())
     return 0 if result.passed else 1
@@ -44,9 +44,10 @@ def _explain(options: argparse.Namespace, screen: Screen) -> int:
 
     resolved = load_recipe(options.recipe, options.overrides)
     rows = [
-        [value.key, json.dumps(value.value, ensure_ascii=False), value.origin, value.note] for value in resolved.values
+        [value.key, json.dumps(value.value, ensure_ascii=False), f"{value.origin} {value.note}".strip()]
+        for value in resolved.values
     ]
-    screen.say(plain_table(["key", "value", "from", "where"], rows))
+    screen.say(plain_table(["key", "value", "from"], rows, wrap=("value", "from")))
     screen.document(
         {
             "digest": resolved.digest,

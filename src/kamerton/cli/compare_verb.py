@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from kamerton.cli.evaluate_verb import add_options, options_of
+from kamerton.cli.evaluate_verb import add_options, options_of, refuse_recipe
 from kamerton.cli.screen import Screen
+from kamerton.ground.errors import RequestError
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="A", help="the candidate: a run id, last, NAME@ALIAS, a path or a hub id")
-    parser.add_argument("others", nargs="*", metavar="B", help="models to compare with; none means the recipe's baselines")
+    parser.add_argument(
+        "others", nargs="*", metavar="B", help="models to compare with; none means the recipe's baselines"
+    )
     parser.add_argument("--on", nargs="+", default=["test"], metavar="SET", help="test, or files and versions (test)")
     add_options(parser)
 
@@ -21,9 +24,18 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.cli.progress import EvaluationProgress
     from kamerton.cli.tables import comparison_table
     from kamerton.flows.compare import compare, compare_on
+    from kamerton.flows.evaluate import is_own_set
 
     with EvaluationProgress(screen) as progress:
         if not options.others:
+            refuse_recipe(options)
+            if not is_own_set(options.model, options.on):
+                raise RequestError(
+                    "a comparison on other sets needs a second model",
+                    where=" ".join(options.on),
+                    expected="test, or a set of the run's recipe",
+                    mend=f"kamerton compare {options.model} OTHER --on {' '.join(options.on)}",
+                )
             records = compare(options.model, on=options.on[0], on_progress=progress)
         else:
             recipe = options_of(options)

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kamerton.cli.screen import Screen
+from kamerton.ground.errors import RequestError
 
 if TYPE_CHECKING:
     from kamerton.data import Row
-    from kamerton.records.data import DatasetVersion
+    from kamerton.records.data import DatasetVersion, Finding
 
 __all__ = ["add_arguments", "run"]
 
 _SHOWN = 20
+_SHAPES = ("auto", "alpaca", "prompt_completion", "sharegpt", "messages", "text")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         action = actions.add_parser(name, help=summary)
         action.add_argument("sources", nargs="+", metavar="SOURCE", help="files, globs, or versions name@tag")
-        action.add_argument("--shape", default="auto", help="shape of the rows (auto)")
+        action.add_argument("--shape", default="auto", choices=_SHAPES, help="shape of the rows (auto)")
     parts = actions.add_parser("split", help="part rows by cluster of alike rows")
     parts.add_argument("sources", nargs="+", metavar="SOURCE")
-    parts.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="gets train, validation and test.jsonl")
+    parts.add_argument(
+        "--out", required=True, type=Path, metavar="FOLDER", help="gets train, validation and test.jsonl"
+    )
     parts.add_argument("--validation", type=float, default=0.1, metavar="SHARE", help="share of rows (0.1)")
     parts.add_argument("--test", type=float, default=0.15, metavar="SHARE", help="share of rows (0.15)")
     parts.add_argument("--seed", type=int, default=42, help="seed (42)")
@@ -61,9 +65,17 @@ def _read(options: argparse.Namespace, screen: Screen) -> int:
 
     read = read_data(options.sources, shape=options.shape)
     for source in read.sources:
-        screen.say(f"{source.file}: {source.rows_ok} of {source.rows_read} rows, {source.shape} ({source.shape_reason})")
+        shape = f"{source.shape} ({source.shape_reason})" if source.shape else "of no known shape"
+        screen.say(f"{source.file}: {source.rows_ok} of {source.rows_read} rows, {shape}")
+    _say_findings(read.findings, screen)
     _show_rows(read.rows, screen)
-    screen.document({"sources": [s.model_dump(mode="json") for s in read.sources], "rows": _documents(read.rows)})
+    screen.document(
+        {
+            "sources": [source.model_dump(mode="json") for source in read.sources],
+            "findings": [finding.model_dump(mode="json") for finding in read.findings],
+            "rows": _documents(read.rows),
+        }
+    )
     return 0
 
 
@@ -71,16 +83,18 @@ def _check(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.flows.datasets import check_data
 
     report = check_data(options.sources, shape=options.shape)
-    for finding in report.findings[:_SHOWN]:
-        screen.say(f"{finding.file}:{finding.line}: {finding.severity}: {finding.kind}: {finding.message}")
-    if len(report.findings) > _SHOWN:
-        screen.say(f"... and {len(report.findings) - _SHOWN} more findings; --json has them all")
+    _say_findings(report.findings, screen)
     clusters = report.duplicate_clusters
     screen.say(f"rows read {report.rows_read}, understood {report.rows_ok}, usable {report.rows_used}")
-    screen.say(f"repeated: {clusters.exact_rows} rows in {clusters.exact} exact sets, {clusters.near_rows} in {clusters.near} alike clusters")
+    screen.say(
+        f"repeated: {clusters.exact_rows} rows in {clusters.exact} exact sets, "
+        f"{clusters.near_rows} in {clusters.near} alike clusters"
+    )
     if report.answer_chars:
         lengths = report.answer_chars
-        screen.say(f"answers: {lengths.min} to {lengths.max} characters, median {lengths.median}, 95 % up to {lengths.p95}")
+        screen.say(
+            f"answers: {lengths.min} to {lengths.max} characters, median {lengths.median}, 95 % up to {lengths.p95}"
+        )
     for reason in report.reasons:
         screen.say(f"NO  {reason}", style="bold red")
     screen.document(report.model_dump(mode="json"))
@@ -88,37 +102,50 @@ def _check(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def _split(options: argparse.Namespace, screen: Screen) -> int:
+    from pydantic import ValidationError
+
     from kamerton.flows.datasets import split_data
     from kamerton.recipe import SplitSection
 
-    section = SplitSection(validation=options.validation, test=options.test, seed=options.seed)
-    parts = split_data(options.sources, options.out, options=section)
+    try:
+        section = SplitSection(validation=options.validation, test=options.test, seed=options.seed)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = "--" + str(fault["loc"][0]) if fault["loc"] else "--validation, --test"
+        raise RequestError(fault["msg"].removeprefix("Value error, "), where=where) from error
+    parts, findings = split_data(options.sources, options.out, options=section)
+    _say_findings(findings, screen)
     for name, rows in parts.items():
         screen.say(f"{options.out / name}.jsonl: {len(rows)} rows")
-    screen.document({name: len(rows) for name, rows in parts.items()})
+    counts = {name: len(rows) for name, rows in parts.items()}
+    screen.document(counts | {"findings": [finding.model_dump(mode="json") for finding in findings]})
     return 0
 
 
 def _commit(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.flows.datasets import commit_data
 
-    version, pointer = commit_data(options.name, options.sources, message=options.message, tag=options.tag)
+    version, pointer, findings = commit_data(options.name, options.sources, message=options.message, tag=options.tag)
+    _say_findings(findings, screen)
     screen.say(f"{version.name}@v{version.version}: {version.rows} rows, fingerprint {version.fingerprint}")
     screen.say(f"pointer for Git: {pointer}")
-    screen.document(version.model_dump(mode="json") | {"pointer": str(pointer)})
+    more = {"pointer": str(pointer), "findings": [finding.model_dump(mode="json") for finding in findings]}
+    screen.document(version.model_dump(mode="json") | more)
     return 0
 
 
 def _log(options: argparse.Namespace, screen: Screen) -> int:
-    from kamerton.cli.tables import plain_table
+    from kamerton.cli.tables import moment, plain_table
     from kamerton.data import DatasetStore
     from kamerton.ground.settings import Workspace
 
     versions = DatasetStore(Workspace.at()).log(options.name)
     rows = [
-        [f"v{v.version}", ", ".join(v.tags), str(v.rows), v.fingerprint[:16], v.created[:19], v.message] for v in versions
+        [f"v{v.version}", ", ".join(v.tags), str(v.rows), v.fingerprint[:16], moment(v.created), v.message]
+        for v in versions
     ]
-    screen.say(plain_table(["version", "tags", "rows", "fingerprint", "created", "message"], rows, right=("rows",)))
+    columns = ["version", "tags", "rows", "fingerprint", "created", "message"]
+    screen.say(plain_table(columns, rows, right=("rows",), wrap=("tags", "message")))
     screen.document([version.model_dump(mode="json") for version in versions])
     return 0
 
@@ -168,9 +195,18 @@ def _export(options: argparse.Namespace, screen: Screen) -> int:
     return 0
 
 
+def _say_findings(findings: list[Finding], screen: Screen) -> None:
+    for finding in findings[:_SHOWN]:
+        screen.say(f"{finding.file}:{finding.line}: {finding.severity}: {finding.kind}: {finding.message}")
+    if len(findings) > _SHOWN:
+        screen.say(f"... and {len(findings) - _SHOWN} more findings; --json has them all")
+
+
 def _say_version(version: DatasetVersion, screen: Screen) -> None:
     tags = f" ({', '.join(version.tags)})" if version.tags else ""
-    screen.say(f"{version.name}@v{version.version}{tags}: {version.rows} rows, {version.created[:19]}, {version.message}")
+    screen.say(
+        f"{version.name}@v{version.version}{tags}: {version.rows} rows, {version.created[:19]}, {version.message}"
+    )
     screen.say(f"fingerprint {version.fingerprint}")
 
 
@@ -187,6 +223,12 @@ def _line(row: Row, width: int) -> str:
 
 def _documents(rows: list[Row], first: int | None = 5) -> list[dict[str, object]]:
     return [
-        {"row_hash": row.row_hash, "messages": row.messages, "text": row.text, "category": row.category, "group": row.group}
+        {
+            "row_hash": row.row_hash,
+            "messages": row.messages,
+            "text": row.text,
+            "category": row.category,
+            "group": row.group,
+        }
         for row in rows[:first]
     ]

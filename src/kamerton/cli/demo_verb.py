@@ -51,5 +51,5 @@ def _close(tour: Tour, screen: Screen) -> None:
     for reason in tour.decision.reasons:
         screen.say(f"  {'yes' if reason.passed else 'NO '}  {reason.text}")
     screen.say(f"report     {tour.report}")
-    screen.say(f"MLflow     mlflow ui --backend-store-uri {tour.tracking_uri}")
+    screen.say(f"MLflow     mlflow ui --backend-store-uri {tour.workspace.tracking_uri}")
     screen.say(f"time       {sum(tour.seconds.values()):.0f} s")

@@ -6,15 +6,18 @@ import argparse
 from typing import TYPE_CHECKING
 
 from kamerton.cli.screen import Screen
+from kamerton.ground.errors import RequestError
 
 if TYPE_CHECKING:
     from kamerton.recipe import Recipe
 
-__all__ = ["add_arguments", "add_options", "options_of", "run"]
+__all__ = ["add_arguments", "add_options", "options_of", "refuse_recipe", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a run id, last, NAME@ALIAS, a path, a packaged base or a hub id")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a run id, last, NAME@ALIAS, a path, a packaged base or a hub id"
+    )
     parser.add_argument(
         "--on",
         nargs="+",
@@ -38,14 +41,24 @@ def options_of(options: argparse.Namespace) -> Recipe | None:
     return load_recipe(options.recipe).recipe
 
 
+def refuse_recipe(options: argparse.Namespace) -> None:
+    """A run is measured on its own sets with its own recipe; another one would be passed over without a word."""
+    if options.recipe is not None:
+        raise RequestError(
+            "on the run's own sets the run's own recipe counts",
+            where=f"--recipe {options.recipe}",
+            mend="leave --recipe out, or name files with --on",
+        )
+
+
 def run(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.cli.progress import EvaluationProgress
     from kamerton.cli.tables import metrics_table
-    from kamerton.flows.evaluate import evaluate, evaluate_on
-    from kamerton.flows.sets import is_own_set
+    from kamerton.flows.evaluate import evaluate, evaluate_on, is_own_set
 
     with EvaluationProgress(screen) as progress:
         if is_own_set(options.model, options.on):
+            refuse_recipe(options)
             records = evaluate(options.model, on=options.on[0], on_progress=progress)
         else:
             recipe = options_of(options)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from kamerton.cli.screen import Screen
-from kamerton.ground.errors import Interrupted, KamertonError
+from kamerton.ground.errors import Interrupted, KamertonError, RequestError
 from kamerton.ground.numerics import settle
 
 __all__ = ["VERBS", "build_parser", "entry", "main"]
@@ -36,9 +37,19 @@ VERBS = {
 """Verbs in the order of the tour; each is a module of this package with `add_arguments` and `run`."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses as everything else does, so that a machine gets its document for a wrong command too."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise RequestError(message, where=self.prog, mend=f"{self.prog} --help")
+
+
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     """The parser; with `only`, just that verb's arguments are filled in, which keeps the start fast."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="kamerton",
         description="Fine-tuning you can prove: checked, tracked, compared with a baseline, rebuilt to the bit.",
         epilog="kamerton VERB --help explains a verb. First steps: kamerton demo",
@@ -53,14 +64,25 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     return parser
 
 
+def _below(parser: argparse.ArgumentParser) -> Any:
+    """The verbs or actions below a parser; None for a leaf."""
+    return next((action for action in parser._actions if isinstance(action, argparse._SubParsersAction)), None)
+
+
+def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    """Flags may stand between the arguments, which argparse allows only where no verbs are below."""
+    options, leaf, rest = argparse.Namespace(version=False), parser, words
+    while (below := _below(leaf)) is not None:
+        if not rest or rest[0] not in below.choices:
+            return parser.parse_args(words)
+        setattr(options, below.dest, rest[0])
+        leaf, rest = below.choices[rest[0]], rest[1:]
+    return leaf.parse_intermixed_args(rest, options)
+
+
 def _add_common(verb: argparse.ArgumentParser) -> None:
-    leaves = [
-        leaf
-        for action in verb._actions
-        if isinstance(action, argparse._SubParsersAction)
-        for leaf in action.choices.values()
-    ]
-    for leaf in leaves or [verb]:
+    below = _below(verb)
+    for leaf in below.choices.values() if below is not None else [verb]:
         leaf.add_argument("--json", action="store_true", help="one JSON document on stdout, everything else on stderr")
         leaf.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
@@ -74,29 +96,30 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     verb = next((word for word in words if word in VERBS), "")
     parser = build_parser(only=verb)
-    options = parser.parse_args(words)
-    if options.version:
-        from importlib.metadata import version
-
-        print(version("kamerton"))
-        return 0
-    if not options.verb:
-        parser.print_help()
-        return 2
-    settle()
-    screen = Screen(json=options.json)
+    screen, debug = Screen(json="--json" in words), "--debug" in words
     try:
+        options = _parse(parser, words)
+        if options.version:
+            from importlib.metadata import version
+
+            print(version("kamerton"))
+            return 0
+        if not options.verb:
+            parser.print_help(sys.stderr)
+            return 2
+        screen, debug = Screen(json=options.json), options.debug
+        settle()
         return int(_module(options.verb).run(options, screen))
     except KamertonError as error:
-        return _refuse(error, options.debug, screen)
+        return _refuse(error, debug, screen)
     except KeyboardInterrupt:
-        return _refuse(Interrupted("interrupted; nothing that was reported as saved is lost"), options.debug, screen)
+        return _refuse(Interrupted("interrupted; nothing that was reported as saved is lost"), debug, screen)
     except BrokenPipeError:
         # The reader (head, less) has gone: end quietly, and keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if options.debug:
+        if debug:
             raise
         fault = KamertonError(
             f"{type(error).__name__}: {error}",
@@ -118,6 +141,14 @@ def _refuse(error: KamertonError, debug: bool, screen: Screen) -> int:
 
 def entry() -> None:
     """The console script."""
+    if not sys.warnoptions and "--debug" not in sys.argv:
+        import warnings
+
+        # What libraries tell each other about their own old names is no news for the user.
+        warnings.simplefilter("ignore")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Polish letters still shows the rest
     sys.exit(main())
 
 

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from kamerton.cli.screen import Screen
 
-__all__ = ["TrainingProgress"]
+__all__ = ["EvaluationProgress", "TrainingProgress"]
 
 _EVERY = 10.0
 """Seconds between lines where there is no terminal."""
@@ -39,8 +39,6 @@ class TrainingProgress:
         self._validation: float | None = None
 
     def __enter__(self) -> Self:
-        if self._live:
-            self._bar.start()
         return self
 
     def __exit__(
@@ -50,6 +48,9 @@ class TrainingProgress:
             self._bar.stop()
 
     def __call__(self, event: dict[str, Any]) -> None:
+        if "notice" in event:
+            self._screen.say(event["notice"])
+            return
         if "validation_loss" in event:
             self._validation = float(event["validation_loss"])
             return
@@ -58,7 +59,10 @@ class TrainingProgress:
             note += f"  validation {self._validation:.3f}"
         note += f"  {event['tokens_per_second']:,.0f} tok/s"
         if self._live:
+            self._bar.start()  # with the first step: before it there is nothing to show
             self._bar.update(self._task, completed=event["step"], total=event["steps"], note=note)
+            if event["step"] >= event["steps"]:
+                self._bar.stop()
         else:
             self._line(event, note)
 

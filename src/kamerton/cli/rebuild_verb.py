@@ -12,7 +12,9 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a run id, its beginning, last, or NAME@ALIAS")
-    parser.add_argument("--recipe", type=Path, metavar="RECIPE", help="also name where this recipe differs from the record")
+    parser.add_argument(
+        "--recipe", type=Path, metavar="RECIPE", help="also name where this recipe differs from the record"
+    )
     parser.add_argument("--anyway", action="store_true", help="train also on another class of machine")
 
 

@@ -46,14 +46,17 @@ def _add(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def _list(options: argparse.Namespace, screen: Screen) -> int:
-    from kamerton.cli.tables import plain_table
+    from kamerton.cli.tables import moment, plain_table
     from kamerton.flows.models import open_registry
     from kamerton.ground.settings import Workspace
 
     versions = open_registry(Workspace.at()).versions(options.name)
-    rows = [[v.name, str(v.version), ", ".join(v.aliases), v.run_id, v.model_sha256[:16], v.created] for v in versions]
+    rows = [
+        [f"{v.name}@{v.version}", "\n".join(v.aliases), v.run_id, v.model_sha256[:12], moment(v.created)]
+        for v in versions
+    ]
     if rows:
-        screen.say(plain_table(["name", "version", "aliases", "run", "sha256", "created"], rows, right=("version",)))
+        screen.say(plain_table(["version", "aliases", "run", "sha256", "created"], rows, wrap=("created",)))
     else:
         screen.say("no model is registered yet; kamerton registry add RUN makes a version")
     screen.document([_document(version) for version in versions])
@@ -92,10 +95,19 @@ def _rollback(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def _verify(options: argparse.Namespace, screen: Screen) -> int:
+    from kamerton.flows.models import open_registry
+    from kamerton.ground.errors import StorageError
+    from kamerton.ground.settings import Workspace
     from kamerton.registry import objections, verify
 
-    version = _resolve(options.model)
-    problems = verify(version.evidence)
+    registry = open_registry(Workspace.at())
+    name, _, ref = options.model.partition("@")
+    version, problems = registry.show(name, ref), []
+    try:
+        registry.resolve(options.model)
+    except StorageError as damage:
+        problems.append(f"{damage.where}: {damage.what}")
+    problems += verify(version.evidence)
     for problem in problems:
         screen.say(f"NO  {problem}", style="bold red")
     if not problems:

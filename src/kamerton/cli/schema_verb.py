@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 
-from kamerton.cli.screen import Screen
+from kamerton.cli.screen import Screen, write_document
 
 __all__ = ["add_arguments", "run"]
 
@@ -18,5 +16,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.recipe import json_schema
 
-    sys.stdout.write(json.dumps(json_schema(), ensure_ascii=False, indent=2) + "\n")
+    write_document(json_schema())
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ from kamerton.ground.errors import KamertonError
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["Screen"]
+__all__ = ["Screen", "shown", "write_document"]
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Screen:
@@ -25,22 +28,39 @@ class Screen:
         if self._console is None:
             from rich.console import Console
 
-            self._console = Console(stderr=self.json, highlight=False, soft_wrap=False)
+            # No markup and no emoji codes: texts come from data.
+            self._console = Console(stderr=self.json, highlight=False, markup=False, emoji=False)
         return self._console
 
-    def say(self, *parts: RenderableType, style: str = "") -> None:
-        """A line (or a table) for people; rich markup is off, because texts come from data."""
-        self.console.print(*parts, style=style, markup=False)
+    def say(self, part: RenderableType, style: str = "") -> None:
+        """A line (or a table) for people. Lines are never broken, so that hashes and answers can be copied whole."""
+        text = isinstance(part, str)
+        self.console.print(shown(part) if isinstance(part, str) else part, style=style, soft_wrap=text)
 
     def document(self, value: Any) -> None:
         """The result as JSON, where `--json` asked for it."""
         if self.json:
-            import json
-
-            sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+            write_document(value)
 
     def refuse(self, error: KamertonError) -> None:
         """An error for people on stderr; under `--json` also as the document."""
         self.document(error.document())
         label = "interrupted" if error.exit_code == 130 else "no" if error.exit_code == 1 else "error"
-        sys.stderr.write(f"{label}: {error}\n")
+        sys.stderr.write(f"{label}: {shown(str(error))}\n")
+
+
+def shown(text: str) -> str:
+    """The text with control characters made visible: what comes from data must not steer the terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def write_document(value: Any) -> None:
+    """One JSON document on stdout; letters that the stream cannot carry are escaped."""
+    import json
+
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    sys.stdout.write(text + "\n")

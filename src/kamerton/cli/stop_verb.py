@@ -18,6 +18,8 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.flows.follow import stop
 
     stopped = stop(options.run, wait=options.wait)
-    screen.say(f"{stopped.run_id} is {stopped.state}; go on with: kamerton train --resume {stopped.run_id}")
-    screen.document({"run_id": stopped.run_id, "state": stopped.state})
+    state = stopped.state
+    more = "" if state == "complete" else f"; go on with: kamerton train --resume {stopped.run_id}"
+    screen.say(f"{stopped.run_id} is {state}{more}")
+    screen.document({"run_id": stopped.run_id, "state": state})
     return 0

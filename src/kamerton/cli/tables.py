@@ -8,20 +8,40 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from kamerton.cli.screen import shown
 from kamerton.records.comparison import ComparisonRecord
 from kamerton.records.evaluation import EvaluationRecord, MetricResult
 
-__all__ = ["comparison_table", "metrics_table", "plain_table"]
+__all__ = ["comparison_table", "metrics_table", "moment", "plain_table"]
 
 
-def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> Table:
-    """A light table; columns named in `right` are aligned to the right. Texts are taken as they are."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def plain_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), wrap: Sequence[str] = ()
+) -> Table:
+    """A light table; texts are taken as they are.
+
+    Args:
+        right: columns that are aligned to the right.
+        wrap: columns that are broken into lines where the screen is narrow; the others are kept on one line, and what
+            does not fit even then ends in an ellipsis.
+    """
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        give = column in wrap
+        table.add_column(
+            column,
+            justify="right" if column in right else "left",
+            overflow="fold" if give else "ellipsis",
+            no_wrap=not give,
+        )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(shown(cell)) for cell in row))
     return table
+
+
+def moment(time: str) -> str:
+    """An ISO 8601 time to the minute, as people read it."""
+    return time[:16].replace("T", " ")
 
 
 def metrics_table(records: Sequence[EvaluationRecord]) -> Table:
@@ -51,19 +71,13 @@ def comparison_table(record: ComparisonRecord) -> Table:
     rows = []
     for entry in record.entries:
         percent = entry.scale == "relative"
-        rows.append(
-            [
-                entry.metric,
-                entry.baseline,
-                _difference(entry.difference, percent),
-                f"[{_difference(entry.low, percent)}, {_difference(entry.high, percent)}]" if entry.low is not None else "",
-                _p(entry.p_adjusted),
-                _difference(entry.minimum_detectable_effect, percent).lstrip("+"),
-                entry.verdict,
-            ]
-        )
-    columns = ["metric", "against", "difference", "interval", "p (Holm)", "detectable", "verdict"]
-    return plain_table(columns, rows, right=("difference", "interval", "p (Holm)", "detectable"))
+        difference = _difference(entry.difference, percent)
+        if entry.low is not None:
+            difference += f"\n[{_difference(entry.low, percent)}, {_difference(entry.high, percent)}]"
+        detectable = _difference(entry.minimum_detectable_effect, percent).lstrip("+")
+        rows.append([entry.metric, entry.baseline, difference, _p(entry.p_adjusted), detectable, entry.verdict])
+    columns = ["metric", "against", "difference", "p (Holm)", "detectable", "verdict"]
+    return plain_table(columns, rows, right=("difference", "p (Holm)", "detectable"), wrap=("verdict",))
 
 
 def _difference(value: float | None, percent: bool) -> str:

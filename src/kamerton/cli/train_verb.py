@@ -18,15 +18,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, screen: Screen) -> int:
     if (options.recipe is None) == (options.resume is None):
-        raise RequestError("give a recipe, or --resume RUN", mend="kamerton train RECIPE, or kamerton train --resume last")
+        raise RequestError(
+            "give a recipe, or --resume RUN", mend="kamerton train RECIPE, or kamerton train --resume last"
+        )
     from kamerton.cli.progress import TrainingProgress
     from kamerton.flows.train import resume, train
+    from kamerton.ground.settings import Workspace
+    from kamerton.journal import read_events
 
     with TrainingProgress(screen) as progress:
         if options.resume:
             record = resume(options.resume, on_progress=progress)
         else:
             record = train(options.recipe, overrides=options.overrides, on_progress=progress)
+    for event in read_events(Workspace.at().runs / record.run_id):
+        if event["kind"] == "passed_over":
+            screen.say(f"passed over a checkpoint, {event['checkpoint']}")
     result = record.result
     screen.say(
         f"{record.run_id}: {result.steps} steps, loss {result.first_loss:.3f} -> {result.last_loss:.3f}, "

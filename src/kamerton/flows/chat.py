@@ -13,7 +13,9 @@ __all__ = ["Conversation", "generate"]
 class Conversation:
     """A conversation with one loaded model; answers are greedy."""
 
-    def __init__(self, model: str, workspace: Workspace | None = None, *, template: str = "tokenizer", system: str = ""):
+    def __init__(
+        self, model: str, workspace: Workspace | None = None, *, template: str = "tokenizer", system: str = ""
+    ):
         place = workspace or Workspace.at()
         self._generator = open_model(find_model(model, place), place, template=template)
         self.messages: list[Message] = [{"role": "system", "content": system}] if system else []

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kamerton.flows.prepare import Prepared, prepare
+from kamerton.data import Row
+from kamerton.flows.models import ModelRef, open_model
+from kamerton.flows.prepare import Prepared, prepare, whole_rows
 from kamerton.flows.train import load_recipe
 from kamerton.ground.errors import KamertonError
 from kamerton.ground.settings import Workspace
-from kamerton.recipe import ResolvedRecipe
+from kamerton.recipe import Recipe, ResolvedRecipe
 from kamerton.records.data import DataReport
 
 __all__ = ["CheckItem", "CheckResult", "check"]
@@ -64,8 +67,10 @@ def check(path: Path | str, workspace: Workspace | None = None, *, overrides: li
     prepared = _checked(items, "data can be read", lambda: prepare(resolved.recipe, place, commit=False))
     if prepared is not None:
         items += _data_items(prepared)
+    items += _set_items(resolved, place)
     forecast = _checked(items, "model", lambda: _forecast(resolved, prepared, place)) or {}
     if forecast:
+        items += _prompt_items(resolved.recipe, prepared.parts["test"] if prepared else [], place)
         items += _machine_items(resolved, forecast, place)
     return CheckResult(resolved, items, prepared.report if prepared else None, forecast)
 
@@ -82,11 +87,37 @@ def _checked(items: list[CheckItem], name: str, step: Any) -> Any:
 def _data_items(prepared: Prepared) -> list[CheckItem]:
     report = prepared.report
     counts = ", ".join(f"{name} {rows}" for name, rows in report.splits.items())
-    items = [CheckItem("rows", True, f"{report.rows_read} read, {report.rows_ok} understood, {report.rows_used} used: {counts}")]
+    items = [
+        CheckItem(
+            "rows", True, f"{report.rows_read} read, {report.rows_ok} understood, {report.rows_used} used: {counts}"
+        )
+    ]
     if report.passed:
         items.append(CheckItem("data", True, f"fingerprint {report.fingerprint[:16]}, {len(report.findings)} findings"))
     items += [CheckItem("data", False, reason) for reason in report.reasons]
     return items
+
+
+def _set_items(resolved: ResolvedRecipe, workspace: Workspace) -> list[CheckItem]:
+    """A set that cannot be read would be noticed only after the training."""
+    items: list[CheckItem] = []
+    for name, sources in resolved.recipe.evaluation.sets.items():
+        rows = _checked(items, f"set {name}", partial(whole_rows, sources, workspace))
+        if rows is not None:
+            items.append(CheckItem(f"set {name}", bool(rows), f"{len(rows)} rows"))
+    return items
+
+
+def _prompt_items(recipe: Recipe, test: list[Row], workspace: Workspace) -> list[CheckItem]:
+    """A prompt without room for its answer would end the evaluation, and a run cannot be given other options."""
+    if recipe.model.base is None or set(recipe.evaluation.metrics) == {"perplexity"}:
+        return []
+    generator = open_model(ModelRef(recipe.model.base), workspace, template=recipe.model.chat_template)
+    room = recipe.evaluation.max_new_tokens
+    prompts = [list(row.prompt) for row in test if row.messages is not None]
+    long = sum(not generator.fits(prompt, room) for prompt in prompts)
+    text = f"{long} of {len(prompts)} test prompts leave no room for an answer of {room} tokens"
+    return [CheckItem("prompts", not long, text)]
 
 
 def _forecast(resolved: ResolvedRecipe, prepared: Prepared | None, workspace: Workspace) -> dict[str, Any]:
@@ -101,7 +132,7 @@ def _machine_items(resolved: ResolvedRecipe, forecast: dict[str, Any], workspace
 
     free = psutil.virtual_memory().available
     need = forecast["peak_bytes"]
-    disk = shutil.disk_usage(workspace.root).free
+    disk = shutil.disk_usage(next(path for path in (workspace.home, *workspace.home.parents) if path.exists())).free
     share, allowed = forecast["cut_share"], resolved.recipe.data.check.max_truncated
     return [
         CheckItem("memory", need < free, f"about {need / 2**20:,.0f} MiB of {free / 2**20:,.0f} MiB free"),

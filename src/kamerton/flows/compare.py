@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kamerton.evaluation import compare as statistics
-from kamerton.flows.evaluate import CANDIDATE, Progress, evaluate, evaluate_on
+from kamerton.flows.evaluate import (
+    CANDIDATE,
+    Progress,
+    evaluate,
+    evaluate_on,
+    file_set,
+    is_own_set,
+    measured_models,
+    own_set,
+    refuse_seen,
+)
 from kamerton.flows.models import find_model
 from kamerton.flows.results import Results
 from kamerton.ground.errors import RequestError
@@ -31,7 +41,8 @@ def compare(
     recipe = Recipe.model_validate(record.recipe)
     results = Results(run)
     names = [on] if on != "test" else ["test", *recipe.evaluation.sets]
-    if not all(results.evaluation_file(name, CANDIDATE).exists() for name in names):
+    wanted = [(name, measured) for name in names for measured in measured_models(recipe, name)]
+    if not all(results.evaluation_file(name, measured).exists() for name, measured in wanted):
         evaluate(model, place, on=on, on_progress=on_progress)
     gate = recipe.gate or GateSection()
     comparisons = []
@@ -52,14 +63,26 @@ def compare_on(
     template: str = "tokenizer",
     on_progress: Progress | None = None,
 ) -> ComparisonRecord:
-    """Compare any models, the first being the candidate, on any files or data-set versions."""
+    """Compare any models, the first being the candidate, on any files or data-set versions.
+
+    The one source `test`, or the name of a set of the candidate's recipe, stands for the candidate's own.
+
+    Raises:
+        DataError: a row cannot be read, or a model learned from items of the candidate's own set.
+    """
     if len(models) < 2:
         raise RequestError("a comparison needs two models", expected="kamerton compare A B --on SET")
     place = workspace or Workspace.at()
+    if is_own_set(models[0], sources, place):
+        items = own_set(models[0], sources[0], place)
+        for model in models[1:]:
+            refuse_seen(model, items, place)
+    else:
+        items = file_set(sources, place)
     own = find_model(models[0], place).recipe
     chosen = options or (own.evaluation if own else EvaluationSection())
     records = [
-        evaluate_on(model, sources, place, options=chosen, template=template, on_progress=on_progress)
+        evaluate_on(model, sources, place, options=chosen, template=template, items=items, on_progress=on_progress)
         for model in models
     ]
     return statistics(records[0], records[1:], chosen)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kamerton.data import (
+    CleanResult,
     DatasetStore,
     Diff,
     ReadResult,
@@ -17,12 +18,12 @@ from kamerton.data import (
     split,
     write_pointer,
 )
-from kamerton.flows.prepare import read_rows
+from kamerton.flows.prepare import read_rows, whole_rows
 from kamerton.ground.errors import RequestError
 from kamerton.ground.files import write_text
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import CheckSection, DataSection, SplitSection
-from kamerton.records.data import DataReport, DatasetVersion
+from kamerton.records.data import DataReport, DatasetVersion, Finding
 
 __all__ = ["check_data", "commit_data", "diff_data", "export_rows", "read_data", "split_data", "tag_data"]
 
@@ -59,14 +60,18 @@ def split_data(
     workspace: Workspace | None = None,
     *,
     options: SplitSection | None = None,
-) -> dict[str, list[Row]]:
+) -> tuple[dict[str, list[Row]], list[Finding]]:
     """Part rows by cluster and write train.jsonl, validation.jsonl and test.jsonl.
 
+    Returns:
+        The parts, and a finding for each row that was set aside, such as one that stands twice.
+
     Raises:
+        DataError: a row cannot be read.
         RequestError: one of the files is there already.
     """
     chosen = options or SplitSection()
-    cleaned = clean(read_data(sources, workspace).rows, DataSection(train=list(sources)).clean)
+    cleaned = _whole(sources, workspace or Workspace.at())
     parted = split(cleaned.rows, near_duplicate_clusters(cleaned.rows, chosen.similarity), chosen)
     parts = {"train": parted.train, "validation": parted.validation, "test": parted.test}
     taken = [name for name in parts if (folder / f"{name}.jsonl").exists()]
@@ -74,7 +79,7 @@ def split_data(
         raise RequestError("the file is there already", where=str(folder / f"{taken[0]}.jsonl"), mend="--out FOLDER")
     for name, rows in parts.items():
         export_rows(rows, folder / f"{name}.jsonl")
-    return parts
+    return parts, cleaned.findings
 
 
 def commit_data(
@@ -84,15 +89,22 @@ def commit_data(
     *,
     message: str = "",
     tag: str | None = None,
-) -> tuple[DatasetVersion, Path]:
-    """Keep the readable rows as an immutable version, and write the pointer file that belongs in Git."""
+) -> tuple[DatasetVersion, Path, list[Finding]]:
+    """Keep rows as an immutable version, and write the pointer file that belongs in Git.
+
+    Returns:
+        The version, the pointer file, and a finding for each row that was set aside, such as one that stands twice.
+
+    Raises:
+        DataError: a row cannot be read, or none is left.
+    """
     place = (workspace or Workspace.at()).ensure()
-    cleaned = clean(read_data(sources, place).rows, DataSection(train=list(sources)).clean)
+    cleaned = _whole(sources, place)
     store = DatasetStore(place)
     version = store.commit(name, cleaned.rows, message=message, tag=tag)
     pointer = place.pointers / f"{name}.json"
     write_pointer(pointer, version, store.uri(name), tag=tag or "")
-    return version, pointer
+    return version, pointer, cleaned.findings
 
 
 def tag_data(ref: str, tag: str, workspace: Workspace | None = None) -> DatasetVersion:
@@ -103,6 +115,12 @@ def tag_data(ref: str, tag: str, workspace: Workspace | None = None) -> DatasetV
 def diff_data(first: str, second: str, workspace: Workspace | None = None) -> Diff:
     """The rows that only one of two versions has."""
     return DatasetStore(workspace or Workspace.at()).diff(first, second)
+
+
+def _whole(sources: Sequence[str], workspace: Workspace) -> CleanResult:
+    """All rows, cleaned; a row that cannot be read is not left out without a word."""
+    options = DataSection(train=list(sources))
+    return clean(whole_rows(sources, workspace), options.clean)
 
 
 def export_rows(rows: Sequence[Row], path: Path) -> None:

@@ -43,16 +43,20 @@ class Step:
 
 STEPS = (
     Step("project", "Everything that is asked stands in files that Git can keep.", "kamerton init ."),
-    Step("check", "Most failed trainings fail in their recipe or data: look before you pay.", "kamerton check recipe.yaml"),
+    Step(
+        "check",
+        "Most failed trainings fail in their recipe or data: look before you pay.",
+        "kamerton check recipe.yaml",
+    ),
     Step(
         "commit",
         "A model is only as known as its data: an immutable version with a fingerprint.",
-        "kamerton data commit letters data/letters.*.jsonl --tag first",
+        "kamerton data commit letters data/letters.*.jsonl --message 'town-hall letters'",
     ),
     Step(
         "split",
         "Letters about one matter never stand on both sides, or the test would be a memory test.",
-        "kamerton data split data/letters.*.jsonl --out parts",
+        "kamerton data split data/letters.*.jsonl --test 0.2 --out parts",
     ),
     Step("train", "A small adapter learns beside the frozen base; every step is sealed.", "kamerton train recipe.yaml"),
     Step(
@@ -95,8 +99,9 @@ class Tour:
         return self.promoted and self.rebuild is not None and self.rebuild.identical
 
     @property
-    def tracking_uri(self) -> str:
-        return Workspace.at(self.folder).tracking_uri
+    def workspace(self) -> Workspace:
+        """The folder's own, whatever `KAMERTON_HOME` says: the tour touches nothing else."""
+        return Workspace(self.folder, self.folder / ".kamerton")
 
     def document(self) -> dict[str, Any]:
         metrics: dict[str, dict[str, Any]] = {}
@@ -112,7 +117,7 @@ class Tour:
             "promoted": self.promoted,
             "rebuild": self.rebuild.model_dump(mode="json") if self.rebuild else None,
             "report": str(self.report) if self.report else None,
-            "tracking_uri": self.tracking_uri,
+            "tracking_uri": self.workspace.tracking_uri,
             "seconds": self.seconds,
         }
 
@@ -133,7 +138,7 @@ def demo(
         on_result: called after each stop with one line.
     """
     tour = Tour(Path(folder).resolve())
-    place = Workspace(tour.folder, tour.folder / ".kamerton")
+    place = tour.workspace
     stops = {
         "project": lambda: _project(tour),
         "check": lambda: _check(tour, place),
@@ -177,8 +182,9 @@ def _check(tour: Tour, place: Workspace) -> str:
 
 
 def _commit(tour: Tour, place: Workspace) -> str:
-    version, pointer = commit_data("letters", ["data/letters.*.jsonl"], place, message="town-hall letters")
-    return f"letters@v{version.version}: {version.rows} rows, fingerprint {version.fingerprint[:16]}, {pointer.name} for Git"
+    version, pointer, _ = commit_data("letters", ["data/letters.*.jsonl"], place, message="town-hall letters")
+    seal = version.fingerprint[:16]
+    return f"letters@v{version.version}: {version.rows} rows, fingerprint {seal}, {pointer.name} for Git"
 
 
 def _split(tour: Tour, place: Workspace) -> str:

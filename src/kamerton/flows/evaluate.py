@@ -10,18 +10,29 @@ from kamerton.data import Row, near_duplicate_clusters
 from kamerton.evaluation import FewShotGenerator, choose_examples
 from kamerton.evaluation import evaluate as measure
 from kamerton.flows.models import ModelRef, find_model, open_model
-from kamerton.flows.prepare import prepare_again, read_rows
+from kamerton.flows.prepare import prepare_again, whole_rows
 from kamerton.flows.results import Results
 from kamerton.ground.errors import DataError, RequestError
 from kamerton.ground.settings import Workspace
-from kamerton.recipe import DataSection, EvaluationSection, Recipe
+from kamerton.recipe import EvaluationSection, Recipe
 from kamerton.records.evaluation import EvaluationRecord
 
 if TYPE_CHECKING:
     from kamerton.evaluation import Generator
     from kamerton.models.generate import TransformersGenerator
 
-__all__ = ["CANDIDATE", "Progress", "evaluate", "evaluate_on"]
+__all__ = [
+    "CANDIDATE",
+    "EvaluationSet",
+    "Progress",
+    "evaluate",
+    "evaluate_on",
+    "file_set",
+    "is_own_set",
+    "measured_models",
+    "own_set",
+    "refuse_seen",
+]
 
 CANDIDATE = "tuned"
 """What records call the model that a run made."""
@@ -31,10 +42,13 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class _Set:
+class EvaluationSet:
+    """Items that a model is measured on."""
+
     name: str
     rows: list[Row]
     clusters: list[int]
+    """One id an item; items of one cluster are not independent."""
 
 
 def evaluate(
@@ -57,12 +71,20 @@ def evaluate(
     records = []
     for generator in _generators(ref, recipe, parts["train"], place):
         for chosen in sets:
-            if isinstance(generator, FewShotGenerator) and chosen.name != "test":
-                continue  # plain texts have no place for examples
+            if generator.name not in measured_models(recipe, chosen.name):
+                continue
             found = _measure(generator, chosen, recipe.evaluation, on_progress)
             found.write(results.evaluation_file(chosen.name, generator.name))
             records.append(found)
     return records
+
+
+def measured_models(recipe: Recipe, set_name: str) -> list[str]:
+    """Names of what `evaluate` measures on a set: the tuned model and the baselines that the set has a place for."""
+    baselines: list[str] = list(recipe.evaluation.baselines) if recipe.model.base is not None else []
+    if "few_shot" in baselines and (set_name != "test" or recipe.training.objective != "sft"):
+        baselines.remove("few_shot")  # plain texts have no place for examples
+    return [CANDIDATE, *baselines]
 
 
 def evaluate_on(
@@ -72,20 +94,21 @@ def evaluate_on(
     *,
     options: EvaluationSection | None = None,
     template: str = "tokenizer",
+    items: EvaluationSet | None = None,
     on_progress: Progress | None = None,
 ) -> EvaluationRecord:
     """Measure any model on any files or data-set versions.
 
     Args:
+        items: what the sources hold, where that is known already.
         options: None takes the model's own recipe, or the defaults for a base model.
         template: `model.chat_template` for a base model whose tokenizer has none.
     """
     place = workspace or Workspace.at()
     ref = find_model(model, place)
+    items = items or file_set(sources, place)
     chosen = options or (ref.recipe.evaluation if ref.recipe else EvaluationSection())
-    rows = _rows(sources, place)
     generator = open_model(ref, place, template=template, batch_size=chosen.batch_size)
-    items = _Set(" ".join(sources), rows, near_duplicate_clusters(rows, 0.7))
     record = _measure(generator, items, chosen, on_progress)
     slug = "".join(letter if letter.isalnum() else "-" for letter in f"{ref.name}-{items.name}")[:120]
     record.write(place.ensure().evaluations / f"{slug}.json")
@@ -93,7 +116,7 @@ def evaluate_on(
 
 
 def _measure(
-    generator: Generator, items: _Set, options: EvaluationSection, on_progress: Progress | None
+    generator: Generator, items: EvaluationSet, options: EvaluationSection, on_progress: Progress | None
 ) -> EvaluationRecord:
     report = on_progress or (lambda what, done, total: None)
     return measure(
@@ -106,37 +129,67 @@ def _measure(
     )
 
 
-def _sets(recipe: Recipe, parts: dict[str, list[Row]], on: str, workspace: Workspace) -> list[_Set]:
+def is_own_set(model: str, names: Sequence[str], workspace: Workspace | None = None) -> bool:
+    """Whether the one name is `test` or a set of the recipe that the model was trained with."""
+    if len(names) != 1:
+        return False
+    recipe = find_model(model, workspace or Workspace.at()).recipe
+    return names[0] == "test" or (recipe is not None and names[0] in recipe.evaluation.sets)
+
+
+def own_set(model: str, name: str, workspace: Workspace) -> EvaluationSet:
+    """The test part of a run, or a set of its recipe."""
+    _, record = find_model(model, workspace).needs_run()
+    recipe = Recipe.model_validate(record.recipe)
+    return _sets(recipe, prepare_again(recipe, record.data, workspace), name, workspace)[0]
+
+
+def refuse_seen(model: str, items: EvaluationSet, workspace: Workspace) -> None:
+    """Refuse to measure a model on rows that it learned from.
+
+    Raises:
+        DataError: some items are in the training part of the model's run.
+    """
+    ref = find_model(model, workspace)
+    if ref.run is None or ref.record is None:
+        return
+    parts = prepare_again(Recipe.model_validate(ref.record.recipe), ref.record.data, workspace)
+    learned = {row.row_hash for row in parts["train"]}
+    if seen := sum(row.row_hash in learned for row in items.rows):
+        raise DataError(
+            f"the model learned from {seen} of the {len(items.rows)} items of the set {items.name}",
+            where=ref.name,
+            expected="items that no model of the comparison has seen",
+            mend="kamerton compare A B --on FILE, with other rows",
+        )
+
+
+def file_set(sources: Sequence[str], workspace: Workspace) -> EvaluationSet:
+    """Files and data-set versions as one set."""
+    rows = whole_rows(sources, workspace)
+    return EvaluationSet(" ".join(sources), rows, near_duplicate_clusters(rows, 0.7))
+
+
+def _sets(recipe: Recipe, parts: dict[str, list[Row]], on: str, workspace: Workspace) -> list[EvaluationSet]:
     known = ["test", *recipe.evaluation.sets]
     if on not in known:
-        raise RequestError("no such set", where=on, expected=f"{', '.join(known)}, or a file")
+        raise RequestError("no such set", where=on, expected=" or ".join(known))
     sets = []
     for name in known if on == "test" else [on]:
-        rows = parts["test"] if name == "test" else _rows(recipe.evaluation.sets[name], workspace)
+        rows = parts["test"] if name == "test" else whole_rows(recipe.evaluation.sets[name], workspace)
         if not rows:
-            raise DataError("the test part is empty", where="data.split.test", mend="give data.test files, or a share")
+            raise DataError("the set is empty", where=name, mend="give data.test files or a data.split.test share")
         clusters = near_duplicate_clusters(rows, recipe.data.split.similarity)
-        sets.append(_Set(name, rows, clusters))
+        sets.append(EvaluationSet(name, rows, clusters))
     return sets
-
-
-def _rows(sources: Sequence[str], workspace: Workspace) -> list[Row]:
-    read = read_rows(sources, DataSection(train=list(sources)), workspace)
-    if broken := [finding for finding in read.findings if finding.severity == "error"]:
-        first = broken[0]
-        raise DataError(
-            f"{len(broken)} rows cannot be read; the first: {first.message}",
-            where=f"{first.file}:{first.line}",
-            mend=f"kamerton data check {' '.join(sources)}",
-        )
-    return read.rows
 
 
 def _generators(ref: ModelRef, recipe: Recipe, training: list[Row], workspace: Workspace) -> list[Generator]:
     """The tuned model, then each baseline that the recipe names."""
     options = recipe.evaluation
     generators: list[Generator] = [open_model(ref, workspace, name=CANDIDATE, batch_size=options.batch_size)]
-    if not options.baselines or recipe.model.base is None:
+    baselines = measured_models(recipe, "test")[1:]
+    if not baselines or recipe.model.base is None:
         return generators
     base = open_model(
         ModelRef(recipe.model.base),
@@ -145,9 +198,9 @@ def _generators(ref: ModelRef, recipe: Recipe, training: list[Row], workspace: W
         template=recipe.model.chat_template,
         batch_size=options.batch_size,
     )
-    if "base" in options.baselines:
+    if "base" in baselines:
         generators.append(base)
-    if "few_shot" in options.baselines and recipe.training.objective == "sft":
+    if "few_shot" in baselines:
         generators.append(_few_shot(base, training, options))
     return generators
 

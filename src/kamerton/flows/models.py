@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kamerton.ground.errors import RequestError
+from kamerton.ground.digests import file_digest
+from kamerton.ground.errors import RequestError, StorageError
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder, find_run, list_runs
 from kamerton.recipe import Recipe
@@ -36,6 +37,17 @@ class ModelRef:
         """The recipe that the model was trained with."""
         return Recipe.model_validate(self.record.recipe) if self.record else None
 
+    def damage(self) -> list[str]:
+        """Which files of the model are not as its record says, a sentence each; empty when all are."""
+        if self.folder is None or self.record is None:
+            return []
+        files = {self.folder / name: sha for name, sha in self.record.result.files.items()}
+        return [
+            f"{path.parent.name}/{path.name} was changed or removed after the run"
+            for path, sha in files.items()
+            if not path.is_file() or file_digest(path) != sha
+        ]
+
     def needs_run(self) -> tuple[RunFolder, RunRecord]:
         """The run folder and its record.
 
@@ -58,21 +70,25 @@ def find_model(name: str, workspace: Workspace) -> ModelRef:
     Raises:
         RequestError: nothing has this name, or a run of this name is not complete.
     """
-    path = Path(name).expanduser()
-    if (path / "record.json").exists():
-        return _finished(RunFolder(path.resolve()))
-    if (path / "kamerton.json").exists() and (path.parent / "record.json").exists():
-        return _finished(RunFolder(path.resolve().parent))
-    if path.is_dir():
+    from kamerton.models.locate import PACKAGED
+
+    path = Path(name).expanduser().resolve()
+    for run in (RunFolder(path), RunFolder(path.parent)):
+        # A packaged base has a record beside its weights, but it is no run folder: that one begins with its recipe.
+        if name and path in {run.path, run.model} and (run.path / "recipe.json").exists():
+            return _finished(run)
+    if name in PACKAGED:
+        return ModelRef(name)
+    if (path / "kamerton.json").exists():
+        return ModelRef(name, path)
+    if name and path.is_dir():
         return ModelRef(name)
     known = [run.run_id for run in list_runs(workspace)]
     if name == "last" or any(run_id.startswith(name) for run_id in known):
         return _finished(_last_complete(workspace) if name == "last" else find_run(workspace, name))
     if "@" in name and "/" not in name:
         return _registered(name, workspace)
-    from kamerton.models.locate import PACKAGED
-
-    if name in PACKAGED or name.count("/") == 1:
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return ModelRef(name)
     raise RequestError(
         "no such model",
@@ -96,6 +112,9 @@ def open_model(
     Args:
         name: what records call it; None takes the reference's own.
         template: `model.chat_template`, for a base model; a finished model knows its own.
+
+    Raises:
+        StorageError: a file of a finished model is not the one that its run made.
     """
     from kamerton.models.generate import TransformersGenerator
     from kamerton.models.load import load_base, load_finished
@@ -103,6 +122,8 @@ def open_model(
     if ref.folder is None:
         loaded = load_base(ref.name, workspace.root, template=template)
     else:
+        if damage := ref.damage():
+            raise StorageError(damage[0], where=ref.name, mend=f"kamerton rebuild {ref.name} makes the model again")
         loaded = load_finished(ref.folder, workspace.root)
     loaded.name = name or ref.name
     return TransformersGenerator(loaded, batch_size=batch_size, on_progress=on_progress)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from kamerton.data import (
+    CleanResult,
     DatasetStore,
     ReadResult,
     Row,
@@ -23,7 +24,7 @@ from kamerton.recipe import DataSection, Recipe, SplitSection
 from kamerton.records import DataLineage, PartLineage
 from kamerton.records.data import DataReport, SourceReport
 
-__all__ = ["Prepared", "prepare", "prepare_again", "read_rows"]
+__all__ = ["Prepared", "prepare", "prepare_again", "read_rows", "whole_rows"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,23 @@ def read_rows(sources: Sequence[str], options: DataSection, workspace: Workspace
     return ReadResult(rows, findings, reports)
 
 
+def whole_rows(sources: Sequence[str], workspace: Workspace) -> list[Row]:
+    """Rows of sources of which every row must be readable.
+
+    Raises:
+        DataError: a source is not there, or a row of it cannot be read: none is left out silently.
+    """
+    read = read_rows(sources, DataSection(train=list(sources)), workspace)
+    if broken := [finding for finding in read.findings if finding.severity == "error"]:
+        first = broken[0]
+        raise DataError(
+            f"{len(broken)} rows cannot be read; the first: {first.message}",
+            where=f"{first.file}:{first.line}",
+            mend=f"kamerton data check {' '.join(sources)}",
+        )
+    return read.rows
+
+
 def prepare(recipe: Recipe, workspace: Workspace, *, commit: bool = True) -> Prepared:
     """Everything between the files that a recipe names and the rows that a run learns from.
 
@@ -77,12 +95,15 @@ def prepare(recipe: Recipe, workspace: Workspace, *, commit: bool = True) -> Pre
     versions = {"train": cleaned.rows}
     for name, files in own.items():
         extra = read_rows(files, options, workspace)
-        parts[name] = versions[name] = clean(extra.rows, options.clean).rows
+        kept = clean(extra.rows, options.clean)
+        parts[name] = versions[name] = kept.rows
+        cleaned = CleanResult(cleaned.rows, cleaned.findings + kept.findings)
         sources += extra.sources
         read = ReadResult(read.rows + extra.rows, read.findings + extra.findings, sources)
     parts = {name: sorted(rows, key=lambda row: row.row_hash) for name, rows in parts.items()}
     if not parts["train"]:
-        raise DataError("no row is left to train on", where=", ".join(options.train), mend="kamerton data check FILE")
+        files = " ".join(options.train)
+        raise DataError("no row is left to train on", where=files, mend=f"kamerton data check {files}")
     findings = report(read, cleaned, clusters, SplitResult(**parts), options.check)
     names = _commit(recipe, versions, workspace) if commit else {}
     lineage = DataLineage(
@@ -130,7 +151,7 @@ def _commit(recipe: Recipe, versions: dict[str, list[Row]], workspace: Workspace
 
 def _without(options: DataSection, own: Collection[str]) -> SplitSection:
     """The split options with nothing cut off for parts that have files of their own."""
-    return options.split.model_copy(update={name: 0.0 for name in own})
+    return options.split.model_copy(update=dict.fromkeys(own, 0.0))
 
 
 def _part(rows: list[Row]) -> PartLineage:

@@ -6,16 +6,17 @@ import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from kamerton.flows.models import find_model
 from kamerton.flows.prepare import prepare_again
 from kamerton.flows.results import Results
-from kamerton.flows.train import Progress, load_recipe, run_recipe
+from kamerton.flows.train import Progress, run_recipe
 from kamerton.ground.digests import digest
-from kamerton.ground.errors import KamertonError, MachineError
+from kamerton.ground.errors import Interrupted, KamertonError, MachineError
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder, first_difference, read_trace
-from kamerton.recipe import Recipe
+from kamerton.recipe import Recipe, read_recipe, resolve
 from kamerton.records import RunRecord
 from kamerton.records.rebuild import RebuildRecord
 
@@ -33,17 +34,20 @@ def rebuild(
     """Train the recorded recipe again on the recorded data and compare the bytes.
 
     Args:
-        recipe: a recipe file to hold against the recorded one; a difference is named and nothing is trained.
+        recipe: a recipe file to hold against the recorded one; a difference is named, nothing is trained, and the
+            proof that the run may have already is left as it is.
         anyway: train also on another class of machine, where equal bits cannot be promised.
 
     Raises:
         MachineError: this machine is of another class; the differences are told before anything is trained.
+        Interrupted: stopped; nothing is kept of a rebuild that did not end.
     """
     place = (workspace or Workspace.at()).ensure()
     ref = find_model(model, place)
     run, recorded = ref.needs_run()
     began = time.monotonic()
-    changed = _what_changed(recorded, run, recipe, place)
+    other = _recipe_differences(recorded.recipe, _given_recipe(recipe, recorded)) if recipe is not None else []
+    changed = _what_changed(recorded, run, place) + other
     differences = _class_differences(recorded)
     if differences and not anyway and not changed:
         raise MachineError(
@@ -55,19 +59,23 @@ def rebuild(
         )
     again = None if changed else _train_again(recorded, place, on_progress)
     found = _compare(recorded, run, again, changed, differences, time.monotonic() - began)
-    found.write(Results(run).rebuild_file)
+    if not other:
+        found.write(Results(run).rebuild_file)
     if again is not None and found.identical:
         shutil.rmtree(again.path)
     return found
 
 
-def _what_changed(recorded: RunRecord, run: RunFolder, recipe: Path | None, workspace: Workspace) -> list[str]:
+def _given_recipe(path: Path, recorded: RunRecord) -> dict[str, Any]:
+    """A recipe file, resolved for the machine of the run: the number of its cores is no difference of the recipe."""
+    return resolve(read_recipe(path), recorded.environment.threads).recipe.model_dump(mode="json")
+
+
+def _what_changed(recorded: RunRecord, run: RunFolder, workspace: Workspace) -> list[str]:
     """Whatever of recipe, base and data is no longer what the run was made from."""
     changed = []
     if digest(recorded.recipe) != recorded.recipe_digest or run.recipe() != recorded.recipe:
         changed.append("recipe: the recorded recipe was changed after the run")
-    if recipe is not None:
-        changed += _recipe_differences(recorded.recipe, load_recipe(recipe).recipe.model_dump(mode="json"))
     asked = Recipe.model_validate(recorded.recipe)
     if asked.model.base is not None:
         changed += _base_differences(recorded, asked.model.base, workspace)
@@ -98,7 +106,9 @@ def _base_differences(recorded: RunRecord, name: str, workspace: Workspace) -> l
     except KamertonError as error:
         return [f"base: {error.what} ({name})"]
     now = files.weights()
-    changed = sorted(part for part in now.keys() | recorded.base.weights if now.get(part) != recorded.base.weights.get(part))
+    changed = sorted(
+        part for part in now.keys() | recorded.base.weights if now.get(part) != recorded.base.weights.get(part)
+    )
     sentences = [f"base: {name}/{part} has other bytes than at the time of the run" for part in changed]
     if files.tokenizer() != recorded.base.tokenizer:
         sentences.append(f"base: the tokenizer of {name} has other files than at the time of the run")
@@ -120,7 +130,15 @@ def _train_again(recorded: RunRecord, workspace: Workspace, on_progress: Progres
     silent = recipe.model_copy(update={"tracking": recipe.tracking.model_copy(update={"followers": []})})
     folder = RunFolder.create(workspace.home / "rebuilds", recorded.recipe, recorded.name)
     parts = prepare_again(recipe, recorded.data, workspace)
-    run_recipe(silent, parts, recorded.data, folder, workspace, on_progress)
+    try:
+        run_recipe(silent, parts, recorded.data, folder, workspace, on_progress)
+    except (Interrupted, KeyboardInterrupt) as error:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise Interrupted(
+            "the rebuild was stopped; the run is as it was",
+            where=recorded.run_id,
+            mend=f"kamerton rebuild {recorded.run_id} begins again",
+        ) from error
     return folder
 
 
@@ -147,4 +165,3 @@ def _compare(
         seconds=round(seconds, 3),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kamerton.flows.prepare import prepare, prepare_again
 from kamerton.ground.digests import digest
-from kamerton.ground.errors import VerdictError
+from kamerton.ground.errors import KamertonError, VerdictError
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder, find_run
+from kamerton.models.locate import locate
 from kamerton.recipe import Recipe, ResolvedRecipe, read_recipe, resolve
 from kamerton.records import BaseLineage, DataLineage, RunRecord
 from kamerton.records.data import DataReport
@@ -28,11 +29,12 @@ LINEAGE = "data_lineage.json"
 """In the run folder before training begins: the versions that a resumption learns from."""
 
 Progress = Callable[[dict[str, Any]], None]
+"""Called with each step (`loss`), each validation (`validation_loss`), and whatever else should be told (`notice`)."""
 
 
 def load_recipe(path: Path | str, overrides: list[str] | None = None) -> ResolvedRecipe:
     """Read, check and resolve a recipe for this machine."""
-    from kamerton.training.environment import physical_cores
+    from kamerton.training.cores import physical_cores
 
     return resolve(read_recipe(Path(path), overrides or []), physical_cores())
 
@@ -47,11 +49,14 @@ def train(
     """Train a recipe from the beginning.
 
     Raises:
+        RecipeError: the recipe is wrong, or there is no such base model; no run is made.
         VerdictError: the data check fails, or a loss or gradient became non-finite.
         Interrupted: stopped; the error says how to go on.
     """
     place = (workspace or Workspace.at()).ensure()
     asked = recipe if isinstance(recipe, ResolvedRecipe) else load_recipe(recipe, overrides)
+    if asked.recipe.model.base is not None:
+        locate(asked.recipe.model.base, place.root)
     prepared = prepare(asked.recipe, place)
     refuse_failed(prepared.report)
     run = RunFolder.create(place.runs, asked.recipe.model_dump(mode="json"), asked.recipe.name)
@@ -102,11 +107,12 @@ def run_recipe(
     options = recipe.training
     follower = LiveFollower(run, workspace) if recipe.tracking.followers else nullcontext()
     with run.held(), follower:
-        device = pick_device(options.device)
-        make_deterministic(options.seed, options.threads or 1)
-        loaded = _start_model(recipe, parts["train"], workspace)
-        examples = {name: _examples(recipe, parts[name], loaded) for name in ("train", "validation")}
-        _note_cut(examples["train"], len(parts["train"]), recipe, run)
+        with _failure_noted(run):
+            device = pick_device(options.device)
+            make_deterministic(options.seed, options.threads or 1)
+            loaded = _start_model(recipe, parts["train"], workspace)
+            examples = {name: _examples(recipe, parts[name], loaded) for name in ("train", "validation")}
+            _note_cut(examples["train"], len(parts["train"]), recipe, run)
         base, code = _base_lineage(recipe, loaded), capture_code()
         result = run_training(
             loaded,
@@ -131,7 +137,19 @@ def run_recipe(
         )
         record.write(run.record_file)
         run.event("finished", model_sha256=result.model_sha256)
+    if on_progress and isinstance(follower, LiveFollower) and follower.report.state == "behind":
+        on_progress({"notice": f"MLflow is behind ({follower.report.reason}); kamerton sync {run.run_id} catches up"})
     return record
+
+
+@contextmanager
+def _failure_noted(run: RunFolder) -> Iterator[None]:
+    """What keeps a run from its first step is in its journal too; from then on the training writes it."""
+    try:
+        yield
+    except KamertonError as error:
+        run.event("failed", reason=error.what)
+        raise
 
 
 def _start_model(recipe: Recipe, rows: list[Row], workspace: Workspace) -> LoadedModel:
@@ -146,9 +164,7 @@ def _start_model(recipe: Recipe, rows: list[Row], workspace: Workspace) -> Loade
         loaded = create(recipe.name, recipe.model.architecture, texts, seed=seed, device=pick_device(device))
     else:
         assert recipe.model.base is not None
-        loaded = load_base(
-            recipe.model.base, workspace.root, template=recipe.model.chat_template, device=device
-        )
+        loaded = load_base(recipe.model.base, workspace.root, template=recipe.model.chat_template, device=device)
     apply_method(loaded, recipe.method, seed=seed)
     return loaded
 
@@ -165,7 +181,9 @@ def _examples(recipe: Recipe, rows: list[Row], loaded: LoadedModel) -> ExampleSe
 
 def _note_cut(built: ExampleSet, rows: int, recipe: Recipe, run: RunFolder) -> None:
     """Say what was cut or masked away, and stop where it is more than the recipe allows."""
-    run.event("examples", sequences=len(built.examples), tokens=built.tokens, cut=len(built.cut), masked=len(built.masked))
+    run.event(
+        "examples", sequences=len(built.examples), tokens=built.tokens, cut=len(built.cut), masked=len(built.masked)
+    )
     share, allowed = (len(built.cut) + len(built.masked)) / rows, recipe.data.check.max_truncated
     if share > allowed:
         raise VerdictError(
@@ -190,4 +208,3 @@ def _base_lineage(recipe: Recipe, loaded: LoadedModel) -> BaseLineage:
         parameters=sum(weight.numel() for weight in loaded.model.parameters()),
         trainable=sum(weight.numel() for weight in trainable_parameters(loaded.model).values()),
     )
-

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors.torch import save_file
 
 from kamerton.ground.digests import canonical_json, digest
 from kamerton.ground.errors import RecipeError
 from kamerton.ground.files import write_text
-from kamerton.models.load import MODEL_FILE, LoadedModel
+from kamerton.models.load import ADAPTER_WEIGHTS, MODEL_FILE, LoadedModel, adapter_name
+from kamerton.models.tensors import write_tensors
 from kamerton.recipe import FullMethod, LoraMethod, Method
 
 __all__ = ["WEIGHTS", "apply_method", "save_finished", "trainable_parameters"]
 
-WEIGHTS = {"lora": "adapter_model.safetensors", "full": "model.safetensors"}
+WEIGHTS = {"lora": ADAPTER_WEIGHTS, "full": "model.safetensors"}
 """The weights file of a finished model, by method."""
 
 
@@ -31,7 +31,7 @@ def apply_method(loaded: LoadedModel, method: Method, *, seed: int) -> None:
         loaded.model.requires_grad_(True)
         return
     torch.manual_seed(seed)
-    loaded.model = get_peft_model(loaded.model, _lora_config(loaded, method))  # type: ignore[assignment, arg-type]
+    loaded.model = get_peft_model(loaded.model, _lora_config(loaded, method))  # type: ignore[assignment]
 
 
 def _lora_config(loaded: LoadedModel, method: LoraMethod) -> LoraConfig:
@@ -39,7 +39,9 @@ def _lora_config(loaded: LoadedModel, method: LoraMethod) -> LoraConfig:
     if method.targets != "all_linear":
         targets = list(method.targets)
         linear = {
-            name.rsplit(".", 1)[-1] for name, module in loaded.model.named_modules() if isinstance(module, torch.nn.Linear)
+            name.rsplit(".", 1)[-1]
+            for name, module in loaded.model.named_modules()
+            if isinstance(module, torch.nn.Linear)
         }
         unknown = sorted(set(targets) - linear)
         if unknown:
@@ -66,13 +68,16 @@ def save_finished(loaded: LoadedModel, method: Method, folder: Path) -> None:
     """Write the finished model: weights, configuration, tokenizer, template, and which base it belongs to.
 
     Full weights are stored in bf16 with tied weights once; adapters in fp32 (they are small and exact).
+
+    Raises:
+        StorageError: the disk is full or the folder may not be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     base_digest = digest(loaded.files.weights()) if loaded.files else ""
     base_name = loaded.files.name if loaded.files else ""
     if isinstance(loaded.model, PeftModel):
         weights = {
-            name.replace(".default.", "."): weight.detach().cpu().contiguous()
+            adapter_name(name): weight.detach().cpu().contiguous()
             for name, weight in trainable_parameters(loaded.model).items()
         }
         config = loaded.model.peft_config["default"]
@@ -86,7 +91,7 @@ def save_finished(loaded: LoadedModel, method: Method, folder: Path) -> None:
         loaded.model.config.save_pretrained(folder)
         if loaded.model.generation_config is not None:
             loaded.model.generation_config.save_pretrained(folder)
-    save_file(weights, folder / WEIGHTS[method.kind], metadata={"format": "pt"})
+    write_tensors(weights, folder / WEIGHTS[method.kind])
     loaded.tokenizer.save_pretrained(folder)
     about = {"base": base_name, "base_digest": base_digest, "method": method.kind, "template": loaded.template}
     write_text(folder / MODEL_FILE, canonical_json(about) + "\n")

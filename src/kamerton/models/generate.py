@@ -1,7 +1,7 @@
 """A model in this process as a `Generator`: greedy answers and likelihoods, the same whatever the batch size.
 
-On a CPU a forward pass does not depend on the batch size, but it does on the padded length: so all prompts of one call are
-padded to one length, and scores are computed at lengths rounded up to a fixed grid.
+On a CPU a forward pass does not depend on the batch size, but it does on the padded length: so all prompts of one call
+are padded to one length, and scores are computed at lengths rounded up to a fixed grid.
 Legend: B batch, T tokens, V vocabulary.
 """
 
@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 import torch
 from transformers import DynamicCache
 
-from kamerton.chat import Message, Tokens
+from kamerton.chat import ChatFormat, Message, Tokens
 from kamerton.chat.generation import Generation, Score
-from kamerton.ground.errors import DataError
+from kamerton.ground.errors import DataError, RequestError
 from kamerton.models.load import LoadedModel
 
 __all__ = ["TransformersGenerator"]
@@ -48,15 +48,8 @@ class TransformersGenerator:
             DataError: a prompt leaves no room for an answer in the model's context.
         """
         encoded = [self._loaded.format.prompt_ids(prompt) for prompt in prompts]
-        room = self._loaded.context - max_new_tokens
         for index, ids in enumerate(encoded):
-            if len(ids) > room:
-                raise DataError(
-                    f"the prompt has {len(ids)} tokens; with an answer of {max_new_tokens} it passes the context of "
-                    f"{self._loaded.context}",
-                    where=f"prompt {index + 1}",
-                    mend="lower evaluation.max_new_tokens, or leave the item out",
-                )
+            self._check_room(ids, max_new_tokens, f"prompt {index + 1}")
         length = max((len(ids) for ids in encoded), default=0)
         answers: list[Generation] = []
         for begin in range(0, len(encoded), self._batch_size):
@@ -65,13 +58,29 @@ class TransformersGenerator:
         return answers
 
     def complete(self, text: str, max_new_tokens: int) -> Generation:
-        """Greedy continuation of a plain text (its begin token first, where the model has one)."""
-        tokens = self._loaded.format.text(text)
-        return self._generate_batch([tokens.ids[:-1]], len(tokens.ids) - 1, max_new_tokens)[0]
+        """Greedy continuation of a plain text (its begin token first, where the model has one).
+
+        Raises:
+            DataError: the text is empty for a model without a begin token, or leaves no room in the model's context.
+        """
+        ids = self._loaded.format.text(text).ids[:-1]
+        self._check_room(ids, max_new_tokens, "text")
+        return self._generate_batch([ids], len(ids), max_new_tokens)[0]
+
+    def _check_room(self, ids: list[int], max_new_tokens: int, where: str) -> None:
+        if not ids:
+            raise DataError("there is nothing to go on from", where=where, expected="a text that is not empty")
+        if len(ids) + max_new_tokens > self._loaded.context:
+            raise DataError(
+                f"the prompt has {len(ids)} tokens; with an answer of {max_new_tokens} it passes the context of "
+                f"{self._loaded.context}",
+                where=where,
+                mend="allow fewer new tokens (evaluation.max_new_tokens), or leave the item out",
+            )
 
     def _generate_batch(self, batch: list[list[int]], length: int, max_new_tokens: int) -> list[Generation]:
         """Left-padded greedy decoding with a key-value cache; finished rows go on with padding."""
-        device, pad = self._loaded.device, int(self._loaded.tokenizer.pad_token_id)
+        device, pad = self._loaded.device, self._loaded.pad_id
         ends = self._end_ids()
         ids_BT = torch.tensor([[pad] * (length - len(ids)) + ids for ids in batch], device=device)
         mask_BT = torch.tensor([[0] * (length - len(ids)) + [1] * len(ids) for ids in batch], device=device)
@@ -106,24 +115,45 @@ class TransformersGenerator:
         return Generation(text, len(tokens), finished)
 
     def _end_ids(self) -> torch.Tensor:
-        ids = {self._loaded.format.end_id, int(self._loaded.tokenizer.eos_token_id)}
-        return torch.tensor(sorted(ids), device=self._loaded.device)
+        """Every token that ends an answer: those that the model's files name, and the one that the template writes."""
+        named = getattr(self._loaded.model.generation_config, "eos_token_id", None)
+        ids = {self._loaded.format.end_id, self._loaded.tokenizer.eos_token_id, *_turn_end(self._loaded.format)}
+        ids |= set(named) if isinstance(named, list) else {named}
+        return torch.tensor(sorted(ids - {None}), device=self._loaded.device)
 
     def score(self, conversations: Sequence[list[Message]]) -> list[Score]:
-        """The likelihood of each conversation's last answer, its end-of-turn token included."""
-        return self._score(
-            [self._loaded.format.conversation(messages, last_only=True) for messages in conversations]
-        )
+        """The likelihood of each conversation's last answer, its end-of-turn token included.
+
+        Raises:
+            DataError: a conversation is longer than the model's context.
+        """
+        examples = [self._loaded.format.conversation(messages, last_only=True) for messages in conversations]
+        for index, example in enumerate(examples):
+            if len(example.ids) > self._loaded.context:
+                raise DataError(
+                    f"the conversation has {len(example.ids)} tokens; the model's context is {self._loaded.context}",
+                    where=f"conversation {index + 1}",
+                    mend="leave the item out",
+                )
+        return self._score(examples)
 
     def score_texts(self, texts: Sequence[str]) -> list[Score]:
-        """The likelihood of each text."""
-        return self._score([self._loaded.format.text(text) for text in texts])
+        """The likelihood of each text; one longer than the context is scored in windows of it.
+
+        A window begins with the last token of the window before, so that every token of the text is predicted once.
+        """
+        windows = [_windows(self._loaded.format.text(text), self._loaded.context) for text in texts]
+        scores = iter(self._score([window for parts in windows for window in parts]))
+        whole = []
+        for parts in windows:
+            found = [next(scores) for _ in parts]
+            whole.append(Score(sum(score.nll for score in found), sum(score.tokens for score in found)))
+        return whole
 
     @torch.inference_mode()
     def _score(self, examples: list[Tokens]) -> list[Score]:
-        examples = [example.first(self._loaded.context) for example in examples]
         scores: list[Score | None] = [None] * len(examples)
-        grid = [-(-len(example.ids) // _GRID) * _GRID for example in examples]
+        grid = [min(-(-len(example.ids) // _GRID) * _GRID, self._loaded.context) for example in examples]
         order = sorted(range(len(examples)), key=lambda index: (grid[index], index))
         for begin in range(0, len(order), self._batch_size):
             batch = order[begin : begin + self._batch_size]
@@ -136,7 +166,7 @@ class TransformersGenerator:
         return [score for score in scores if score is not None]
 
     def _score_batch(self, batch: list[Tokens], length: int) -> list[Score]:
-        pad, device = int(self._loaded.tokenizer.pad_token_id), self._loaded.device
+        pad, device = self._loaded.pad_id, self._loaded.device
         ids_BT = torch.tensor([tokens.ids + [pad] * (length - len(tokens.ids)) for tokens in batch], device=device)
         labels_BT = torch.tensor(
             [tokens.labels() + [-100] * (length - len(tokens.ids)) for tokens in batch], device=device
@@ -151,3 +181,26 @@ class TransformersGenerator:
             nll = torch.nn.functional.cross_entropy(logits_TV[kept_T].double(), labels_T[kept_T], reduction="sum")
             scores.append(Score(float(nll), int(kept_T.sum())))
         return scores
+
+
+def _turn_end(chat: ChatFormat) -> list[int]:
+    """The token that the template closes an answer with, which is what training teaches the model to end with."""
+    probe: list[Message] = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    try:
+        tokens = chat.conversation(probe)
+    except RequestError:  # no template, or one that refuses this conversation
+        return []
+    return [token for token, reason in zip(tokens.ids, tokens.reasons, strict=True) if reason == "end_of_turn"][-1:]
+
+
+def _windows(tokens: Tokens, length: int) -> list[Tokens]:
+    """Consecutive parts of at most `length` tokens; each begins with the last token of the one before."""
+    starts = range(0, max(len(tokens.ids) - 1, 1), length - 1)
+    return [
+        Tokens(
+            tokens.ids[start : start + length],
+            tokens.trained[start : start + length],
+            tokens.reasons[start : start + length],
+        )
+        for start in starts
+    ]

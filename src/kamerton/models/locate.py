@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def locate(name: str, root: Path) -> BaseFiles:
         RecipeError: there is none, or it has no safetensors.
         ServerAwayError: the hub does not answer, or the network is forbidden.
     """
-    folder = Path(name).expanduser() if Path(name).is_absolute() else root / name
+    folder = root / os.path.expanduser(name)
     if name in PACKAGED:
         files = BaseFiles(name, _PACKAGE / name)
     elif folder.is_dir():
@@ -63,22 +64,24 @@ def locate(name: str, root: Path) -> BaseFiles:
 
 
 def _from_hub(name: str) -> BaseFiles:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub import errors, snapshot_download
 
     repository, _, revision = name.partition("@")
+    where = f"model.base: {name}"
     try:
         folder = snapshot_download(
             repository, revision=revision or None, allow_patterns=list(_HUB_FILES), local_files_only=offline()
         )
-    except (LocalEntryNotFoundError, OSError) as error:
-        if isinstance(error, RepositoryNotFoundError):
-            raise RecipeError("no such model on the hub", where=f"model.base: {name}") from error
-        if isinstance(error, HfHubHTTPError | LocalEntryNotFoundError):
-            raise ServerAwayError(
-                "the model is not in the local cache and the hub cannot be asked",
-                where=f"model.base: {name}",
-                mend="unset HF_HUB_OFFLINE, or give model.base a local folder",
-            ) from error
-        raise
+    except errors.HFValidationError as error:
+        raise RecipeError("not a hub id", where=where, expected="owner/name, with an optional @revision") from error
+    except errors.RevisionNotFoundError as error:
+        raise RecipeError("the model has no such revision on the hub", where=where) from error
+    except errors.RepositoryNotFoundError as error:
+        raise RecipeError("no such model on the hub, or it is not open to you", where=where) from error
+    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError) as error:
+        raise ServerAwayError(
+            "the model is not in the local cache and the hub cannot be asked",
+            where=where,
+            mend="unset HF_HUB_OFFLINE, or give model.base a local folder",
+        ) from error
     return BaseFiles(repository, Path(folder), Path(folder).name)

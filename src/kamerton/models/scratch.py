@@ -76,5 +76,5 @@ def create(name: str, shape: Architecture, texts: Iterable[str], *, seed: int, d
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )
-    model.to(device)
+    model.to(device)  # type: ignore[arg-type]
     return LoadedModel(name, model, tokenizer, chat_format(tokenizer, "tokenizer"), "tokenizer", None)

@@ -1,6 +1,6 @@
 """Checkpoints without pickle: moving weights, optimiser and random state as safetensors, sealed by a manifest.
 
-A checkpoint is written under a temporary name and renamed when whole; one that a manifest does not vouch for is not one.
+A checkpoint is written under a temporary name and renamed when whole; what no manifest vouches for is none.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from kamerton.ground.digests import canonical_json, folder_digests
 from kamerton.ground.errors import StorageError
 from kamerton.ground.files import storage_errors, swap_folder, write_text
+from kamerton.models.tensors import read_tensors, write_tensors
 
 __all__ = ["JOURNAL", "Checkpoint", "load_random_state", "load_state", "newest_whole", "prune", "save_state"]
 
@@ -67,10 +66,6 @@ def save_state(
                 write_text(ready / name, text)
             write_text(ready / _MANIFEST, canonical_json(folder_digests(ready)) + "\n")
             swap_folder(ready, target)
-        except SafetensorError as error:
-            # The library wraps the system's error into a text of its own.
-            what = "no space is left on the disk" if "space" in str(error) else f"cannot be written: {error}"
-            raise StorageError(what, where=str(target), mend="free some space, then resume the run") from error
         finally:
             shutil.rmtree(ready, ignore_errors=True)
     return target
@@ -78,12 +73,12 @@ def save_state(
 
 def _write_tensors(ready: Path, weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
     moving = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
-    save_file(moving, ready / "weights.safetensors")
-    save_file(dict(_optimizer_tensors(weights, optimizer)), ready / "optimizer.safetensors")
+    write_tensors(moving, ready / "weights.safetensors")
+    write_tensors(dict(_optimizer_tensors(weights, optimizer)), ready / "optimizer.safetensors")
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()
-    save_file(states, ready / "random.safetensors")
+    write_tensors(states, ready / "random.safetensors")
 
 
 def _optimizer_tensors(
@@ -97,16 +92,20 @@ def _optimizer_tensors(
 def load_state(
     checkpoint: Checkpoint, weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer | None
 ) -> None:
-    """Put weights (and optimiser state) back in place, bit for bit."""
-    saved = load_file(checkpoint.path / "weights.safetensors")
-    if saved.keys() != weights.keys():
+    """Put weights (and optimiser state) back in place, bit for bit.
+
+    Raises:
+        StorageError: the checkpoint is of another model.
+    """
+    saved = read_tensors(checkpoint.path / "weights.safetensors")
+    if {name: weight.shape for name, weight in saved.items()} != {name: each.shape for name, each in weights.items()}:
         raise StorageError("the checkpoint has other weights than the recipe trains", where=str(checkpoint.path))
     with torch.no_grad():
         for name, weight in weights.items():
             weight.copy_(saved[name])
     if optimizer is None:
         return
-    tensors = load_file(checkpoint.path / "optimizer.safetensors")
+    tensors = read_tensors(checkpoint.path / "optimizer.safetensors")
     for name, weight in weights.items():
         keys = [key for key in tensors if key.rpartition("/")[0] == name]
         optimizer.state[weight] = {
@@ -117,7 +116,7 @@ def load_state(
 
 def load_random_state(checkpoint: Checkpoint) -> None:
     """Put torch's random state (dropout) back."""
-    states = load_file(checkpoint.path / "random.safetensors")
+    states = read_tensors(checkpoint.path / "random.safetensors")
     torch.set_rng_state(states["cpu"])
     if "cuda" in states and torch.cuda.is_available():
         torch.cuda.set_rng_state(states["cuda"])
@@ -138,6 +137,8 @@ def newest_whole(root: Path) -> tuple[Checkpoint | None, list[str]]:
 def _fault(path: Path) -> str | None:
     try:
         manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
+        if not isinstance(manifest, dict) or JOURNAL not in manifest:
+            raise ValueError("not the manifest of a checkpoint")
     except (OSError, ValueError):
         return "no readable manifest"
     present = folder_digests(path)
@@ -146,7 +147,13 @@ def _fault(path: Path) -> str | None:
     return f"damaged: {', '.join(changed)}" if changed else None
 
 
-def prune(root: Path, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints, and what killed processes left unfinished."""
-    for path in [*sorted(root.glob("step-*"))[:-keep], *root.glob(".step-*.part")]:
+def prune(root: Path, keep: int, newest: int) -> None:
+    """Remove all but `keep` checkpoints up to step `newest`, and what killed processes left unfinished.
+
+    What is newer than the newest whole one is damaged: it goes, so that it does not count as one that is kept.
+    """
+    last = _folder(root, newest)
+    found = sorted(root.glob("step-*"))
+    kept = [path for path in found if path.name <= last.name][-keep:]
+    for path in [*(path for path in found if path not in kept), *root.glob(".step-*.part")]:
         shutil.rmtree(path, ignore_errors=True)

@@ -12,23 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import kamerton
-from kamerton.ground.digests import digest
+from kamerton.ground.digests import digest, file_digest
 from kamerton.ground.numerics import settled
 from kamerton.records import CodeLineage, Environment
 
-__all__ = ["capture_code", "capture_environment", "class_differences", "make_deterministic", "physical_cores"]
+__all__ = ["capture_code", "capture_environment", "class_differences", "make_deterministic"]
 
 _PACKAGES = ("accelerate", "numpy", "peft", "safetensors", "tokenizers", "torch", "transformers")
 _VECTOR_PREFIXES = ("avx", "amx", "fma", "sse4", "neon", "asimd", "sve")
-
-
-def physical_cores() -> int:
-    """Cores that this process may use."""
-    import psutil
-
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
 
 
 def make_deterministic(seed: int, threads: int) -> None:
@@ -78,19 +69,28 @@ def class_differences(recorded: Environment, here: Environment) -> list[str]:
 
 def capture_code() -> CodeLineage:
     """The package's version and, where it runs from a Git checkout, its revision and uncommitted difference."""
-    source = Path(kamerton.__file__).parent
+    source = Path(__file__).parents[1]
     version = metadata.version("kamerton")
+    # A package installed inside the checkout of something else has that checkout's revision, but is not tracked in it.
+    tracked = _git(source, "ls-files", "--error-unmatch", "__init__.py")
     revision = _git(source, "rev-parse", "HEAD")
-    if not revision:
+    if not tracked or not revision:
         return CodeLineage(version=version)
-    difference = _git(source, "diff", "HEAD", "--", str(source))
-    return CodeLineage(version=version, revision=revision, dirty=digest(difference) if difference else "")
+    difference = _git(source, "diff", "HEAD", "--", ".")
+    added = _git(source, "ls-files", "-z", "--others", "--exclude-standard").split("\0")
+    dirty = {"difference": difference, "added": {name: file_digest(source / name) for name in added if name}}
+    return CodeLineage(version=version, revision=revision, dirty=digest(dirty) if difference or any(added) else "")
 
 
 def _git(folder: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=False
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

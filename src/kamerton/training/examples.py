@@ -29,7 +29,7 @@ class ExampleSet:
 
     examples: list[Example]
     cut: list[str] = field(default_factory=list)
-    """Row hashes of rows longer than `max_length`."""
+    """Row hashes of rows longer than `max_length`; they are learned from as far as they go."""
     masked: list[str] = field(default_factory=list)
     """Row hashes of rows with nothing left to learn from; they are left out."""
 
@@ -48,7 +48,7 @@ def build_examples(
     """Render rows for an objective.
 
     `sft`: one sequence a row, cut at `max_length`. `pretrain`: texts one after the other in the order given,
-    parted into sequences of exactly `max_length` tokens; the last incomplete one is kept.
+    parted into sequences of exactly `max_length` tokens; the last incomplete one is kept, one of prompt alone is not.
 
     Raises:
         DataError: no row leaves anything to learn from.
@@ -72,13 +72,13 @@ def _sft(rows: Sequence[Row], chat: ChatFormat, max_length: int) -> ExampleSet:
     for row in rows:
         whole = chat.text(row.text) if row.text is not None else chat.conversation(list(row.messages or ()))
         tokens = whole.first(max_length)
+        if not tokens.trained_count:
+            built.masked.append(row.row_hash)
+            continue
         if tokens.cut:
             built.cut.append(row.row_hash)
-        if tokens.trained_count:
-            built.examples.append(Example(f"{row.row_hash}:{seen[row.row_hash]}", tokens.ids, tokens.labels()))
-            seen[row.row_hash] += 1
-        else:
-            built.masked.append(row.row_hash)
+        built.examples.append(Example(f"{row.row_hash}:{seen[row.row_hash]}", tokens.ids, tokens.labels()))
+        seen[row.row_hash] += 1
     return built
 
 
@@ -94,11 +94,12 @@ def _pretrain(rows: Sequence[Row], chat: ChatFormat, max_length: int, seed: int,
         Example(str(number), ids[start : start + max_length], labels[start : start + max_length])
         for number, start in enumerate(starts)
     ]
-    return ExampleSet([example for example in examples if len(example.ids) > 1])
+    # A sequence of prompt alone teaches nothing, and a step of such sequences would have no loss.
+    return ExampleSet([example for example in examples if any(label != -100 for label in example.labels[1:])])
 
 
 def _dressed(row: Row, chat: ChatFormat, seed: int, chat_share: float) -> Tokens:
-    """A text as it is or, for a share of the texts, parted in two: a user's turn and the answer that goes on with it."""
+    """A text as it is or, for a share of the texts, parted in two: a user's turn and an answer that goes on with it."""
     if row.text is None:
         return chat.conversation(list(row.messages or ()))
     words = row.text.split(" ")

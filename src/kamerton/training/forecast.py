@@ -25,8 +25,8 @@ _PROCESS_BYTES = 600 << 20
 def forecast(recipe: Recipe, rows: Sequence[Row], root: Path) -> dict[str, Any]:
     """Steps, tokens, and estimates of peak memory and disk in bytes.
 
-    Memory: fp32 weights, plus gradient and two AdamW moments (12 bytes) for each weight that moves, plus activations and
-    logits of one forward pass: about 34 values of the hidden width a token and layer (Korthikanti et al., arXiv
+    Memory: fp32 weights, plus gradient and two AdamW moments (12 bytes) for each weight that moves, plus activations
+    and logits of one forward pass: about 34 values of the hidden width a token and layer (Korthikanti et al., arXiv
     2205.05198, without the attention matrix, which is never held), and three copies of the logits.
     """
     options = recipe.training

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +15,8 @@ from transformers import Trainer, TrainerCallback, TrainerState, TrainingArgumen
 from transformers.trainer import TRAINER_STATE_NAME
 
 from kamerton.ground.digests import canonical_json
-from kamerton.ground.errors import VerdictError
+from kamerton.ground.errors import StorageError, VerdictError
+from kamerton.ground.files import storage_errors
 from kamerton.journal import RunFolder, Trace, TraceStep
 from kamerton.models.adapters import trainable_parameters
 from kamerton.training.batches import EpochSampler, batch_digest, collate
@@ -35,7 +37,20 @@ __all__ = ["JournalCallback", "KamertonTrainer"]
 class KamertonTrainer(Trainer):
     """Departs from its parent in four places: the order of examples, checkpoints, the trace, and non-finite numbers."""
 
-    def __init__(self, *, model: Any, args: TrainingArguments, parts: dict[str, list[Example]], pad: int, run: RunFolder):
+    def __init__(
+        self,
+        *,
+        model: Any,
+        args: TrainingArguments,
+        parts: dict[str, list[Example]],
+        pad: int,
+        base: str,
+        run: RunFolder,
+    ):
+        """
+        Args:
+            base: digest of what training starts from; a checkpoint goes on only from the same.
+        """
         super().__init__(
             model=model,
             args=args,
@@ -45,6 +60,10 @@ class KamertonTrainer(Trainer):
         )
         self.run = run
         self.trace = Trace(run.path)
+        self._network: torch.nn.Module = model
+        self._parts = parts
+        self._pad = pad
+        self._base = base
         self.seen_tokens = 0
         self._step_batches: list[dict[str, torch.Tensor]] = []
         self._step_loss = 0.0
@@ -52,7 +71,7 @@ class KamertonTrainer(Trainer):
 
     # -- order ---------------------------------------------------------------------------------------------------
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
-        return EpochSampler(self.train_dataset, self.args.train_batch_size, self.args.seed)
+        return EpochSampler(self._parts["train"], self.args.train_batch_size, self.args.seed)
 
     # -- trace and non-finite numbers ------------------------------------------------------------------------------
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
@@ -60,21 +79,23 @@ class KamertonTrainer(Trainer):
         loss = super().training_step(model, inputs, num_items_in_batch)
         self._step_loss += loss.item()
         if not math.isfinite(self._step_loss):
-            raise self._not_finite("the loss", self._step_loss)
+            raise self._not_finite("the loss", self._step_loss, self.trace.steps + 1)
         return loss
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
-        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
         self._step_grad_norm = float(norm)
         if not math.isfinite(self._step_grad_norm):
-            raise self._not_finite("the gradient norm", self._step_grad_norm)
+            raise self._not_finite("the gradient norm", self._step_grad_norm, self.trace.steps + 1)
         return norm
 
-    def _not_finite(self, what: str, value: float) -> VerdictError:
-        step = self.state.global_step + 1
+    def _not_finite(self, what: str, value: float, step: int) -> VerdictError:
+        under_way = step > self.trace.steps
+        when = f"at step {step}" if under_way else f"after step {step}"
+        ending = "; training stopped before the weights were touched" if under_way else "; training stopped"
         last, _ = newest_whole(self.run.checkpoints)
         return VerdictError(
-            f"{what} became {value} at step {step}; training stopped before the weights were touched",
+            f"{what} became {value} {when}{ending}",
             where=self.run.run_id,
             expected="finite numbers",
             mend=f"lower training.learning_rate (now {self.args.learning_rate:g}); "
@@ -98,31 +119,55 @@ class KamertonTrainer(Trainer):
     # -- checkpoints -----------------------------------------------------------------------------------------------
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
         self.trace.sync()
-        journal = {"step": self.state.global_step, "seen_tokens": self.seen_tokens, "trace_head": self.trace.head}
+        step = self.state.global_step
+        journal = {"step": step, "seen_tokens": self.seen_tokens, "trace_head": self.trace.head, "base": self._base}
         documents = {JOURNAL: canonical_json(journal) + "\n", TRAINER_STATE_NAME: _state_json(self.state)}
-        optimizer = self.optimizer.optimizer
-        save_state(
-            self.run.checkpoints, self.state.global_step, trainable_parameters(self.model), optimizer, documents
-        )
-        prune(self.run.checkpoints, self.args.save_total_limit)
+        save_state(self.run.checkpoints, step, trainable_parameters(self._network), self._adamw, documents)
+        prune(self.run.checkpoints, self.args.save_total_limit or 1, step)
+
+    @property
+    def _adamw(self) -> torch.optim.Optimizer:
+        """The optimiser itself, without the wrapper that accelerate puts around it."""
+        inner: torch.optim.Optimizer = self.optimizer.optimizer  # type: ignore[union-attr]
+        return inner
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Train on from a verified checkpoint, as if nothing had happened."""
+        """Train on from a verified checkpoint, as if nothing had happened.
+
+        Raises:
+            StorageError: the base model or the trace is not the one that the checkpoint was made with.
+        """
+        if checkpoint.journal.get("base", "") != self._base:
+            raise StorageError(
+                "the base model has other bytes than when the run began",
+                where=self.run.run_id,
+                mend="restore the base model, or train the recipe again",
+            )
         self._checkpoint = checkpoint
         self.seen_tokens = int(checkpoint.journal["seen_tokens"])
         self.trace.keep(checkpoint.step)
+        if self.trace.head != checkpoint.journal["trace_head"]:
+            raise StorageError("the trace is not the one that the checkpoint was made with", where=self.run.run_id)
+        if checkpoint.step >= self.args.max_steps:
+            # Only the model was not written yet. The parent would go on to the end of the epoch.
+            load_state(checkpoint, trainable_parameters(self._network), None)
+            return
         self.train(resume_from_checkpoint=str(checkpoint.path))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        load_state(self._checkpoint, trainable_parameters(self.model), None)
+        load_state(self._checkpoint, trainable_parameters(self._network), None)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:
             return
-        load_state(self._checkpoint, trainable_parameters(self.model), self.optimizer.optimizer)
+        load_state(self._checkpoint, trainable_parameters(self._network), self._adamw)
         # The schedule is a function of the step: nothing of it needs to be stored.
-        self.lr_scheduler.last_epoch = self._checkpoint.step - 1
-        self.lr_scheduler.step()
+        schedule = self.lr_scheduler
+        assert isinstance(schedule, torch.optim.lr_scheduler.LambdaLR)
+        schedule.last_epoch = self._checkpoint.step
+        shares = [share(schedule.last_epoch) for share in schedule.lr_lambdas]
+        for group, base, share in zip(self._adamw.param_groups, schedule.base_lrs, shares, strict=True):
+            group["lr"] = base * share
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
@@ -130,18 +175,22 @@ class KamertonTrainer(Trainer):
 
     # -- validation ------------------------------------------------------------------------------------------------
     @torch.no_grad()
-    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
         """Mean negative log-likelihood per trained token of the validation part, in nats."""
-        self.model.eval()
+        self._network.eval()
         nll, tokens = 0.0, 0
-        examples, width = self.eval_dataset, self.args.eval_batch_size
+        examples, width = self._parts["validation"], self.args.eval_batch_size
         for begin in range(0, len(examples), width):
-            batch = self._prepare_inputs(self.data_collator(examples[begin : begin + width]))
+            batch = self._prepare_inputs(dict(collate(examples[begin : begin + width], self._pad)))
             count = int((batch["labels"][:, 1:] != -100).sum())
             with self.compute_loss_context_manager():
-                nll += float(self.model(**batch).loss) * count
+                nll += float(self._network(**batch).loss) * count
             tokens += count
-        self.model.train()
+        self._network.train()
+        if not math.isfinite(nll):
+            raise self._not_finite("the validation loss", nll, self.trace.steps)
         metrics = {f"{metric_key_prefix}_loss": nll / max(tokens, 1)}
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -149,7 +198,10 @@ class KamertonTrainer(Trainer):
 
 def _state_json(state: TrainerState) -> str:
     """The parent's own state in the form in which it reads it back."""
-    with tempfile.NamedTemporaryFile("r", suffix=".json", encoding="utf-8") as file:
+    with (
+        storage_errors(Path(tempfile.gettempdir())),
+        tempfile.NamedTemporaryFile("r", suffix=".json", encoding="utf-8") as file,
+    ):
         state.save_to_json(file.name)
         return file.read()
 
@@ -157,7 +209,9 @@ def _state_json(state: TrainerState) -> str:
 class JournalCallback(TrainerCallback):
     """Writes the journal, answers requests to stop, and measures the rate."""
 
-    def __init__(self, trainer: KamertonTrainer, stop: Callable[[], bool], on_step: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, trainer: KamertonTrainer, stop: Callable[[], bool], on_step: Callable[[dict[str, Any]], None]
+    ) -> None:
         self._trainer = trainer
         self._stop = stop
         self._on_step = on_step
@@ -199,4 +253,3 @@ class JournalCallback(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._trainer.run.event("saved", step=state.global_step)
-

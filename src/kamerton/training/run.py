@@ -15,7 +15,7 @@ from typing import Any
 from transformers import PrinterCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
-from kamerton.ground.digests import folder_digests
+from kamerton.ground.digests import digest, folder_digests
 from kamerton.ground.errors import Interrupted, KamertonError
 from kamerton.ground.files import storage_errors, swap_folder
 from kamerton.journal import RunFolder, read_events, read_trace
@@ -73,33 +73,27 @@ def run_training(
     plan = plan_steps(len(parts["train"]), options)
     trainer = KamertonTrainer(
         model=loaded.model,
-        args=_arguments(plan, options, run, loaded.device.type),
+        args=_arguments(plan, options, run, loaded.device.type, validate=bool(parts["validation"])),
         parts=parts,
-        pad=int(loaded.tokenizer.pad_token_id),
+        pad=loaded.pad_id,
+        base=digest([loaded.files.weights(), loaded.files.tokenizer()]) if loaded.files else "",
         run=run,
     )
-    prune(run.checkpoints, options.keep_checkpoints)
     checkpoint, passed = newest_whole(run.checkpoints)
     for sentence in passed:
         run.event("passed_over", checkpoint=sentence)
-    began = time.monotonic()
-    with _stop_requests(run) as stop:
+    prune(run.checkpoints, options.keep_checkpoints, checkpoint.step if checkpoint else 0)
+    with _failure_told(run), _attempt_timed(run), _stop_requests(run) as stop:
         journal = JournalCallback(trainer, stop, on_progress or (lambda event: None))
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(journal)
-        try:
-            if checkpoint is None:
-                trainer.trace.keep(0)
-                run.event("started", steps=plan.steps)
-                trainer.train()
-            else:
-                run.event("resumed", step=checkpoint.step, steps=plan.steps)
-                trainer.resume(checkpoint)
-        except KamertonError as error:
-            run.event("failed", reason=error.what)
-            raise
-        finally:
-            run.event("attempt", seconds=round(time.monotonic() - began, 3))
+        if checkpoint is None:
+            trainer.trace.keep(0)
+            run.event("started", steps=plan.steps)
+            trainer.train()
+        else:
+            run.event("resumed", step=checkpoint.step, steps=plan.steps)
+            trainer.resume(checkpoint)
     if journal.stopped:
         step = trainer.state.global_step
         run.event("stopped", step=step, reason="requested")
@@ -108,10 +102,34 @@ def run_training(
             where=run.run_id,
             mend=f"kamerton train --resume {run.run_id}",
         )
-    return _finish(trainer, loaded, method, run)
+    with _failure_told(run):
+        return _finish(trainer, loaded, method, run)
 
 
-def _arguments(plan: Plan, options: TrainingSection, run: RunFolder, device: str) -> TrainingArguments:
+@contextmanager
+def _failure_told(run: RunFolder) -> Iterator[None]:
+    """The event `failed` is the last one of a run that failed."""
+    try:
+        yield
+    except KamertonError as error:
+        run.event("failed", reason=error.what, error=type(error).__name__)
+        raise
+
+
+@contextmanager
+def _attempt_timed(run: RunFolder) -> Iterator[None]:
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        run.event("attempt", seconds=round(time.monotonic() - began, 3))
+
+
+def _arguments(
+    plan: Plan, options: TrainingSection, run: RunFolder, device: str, *, validate: bool
+) -> TrainingArguments:
+    assert options.learning_rate is not None, "a resolved recipe names it"
+    schedule = "constant_with_warmup" if options.schedule == "constant" else options.schedule
     cosine_floor = options.schedule == "cosine" and options.min_rate_share > 0
     transformers_logging.set_verbosity_error()
     return TrainingArguments(
@@ -122,7 +140,7 @@ def _arguments(plan: Plan, options: TrainingSection, run: RunFolder, device: str
         per_device_eval_batch_size=options.batch_size,
         gradient_accumulation_steps=options.accumulation,
         learning_rate=options.learning_rate,
-        lr_scheduler_type="cosine_with_min_lr" if cosine_floor else options.schedule,
+        lr_scheduler_type="cosine_with_min_lr" if cosine_floor else schedule,
         lr_scheduler_kwargs={"min_lr_rate": options.min_rate_share} if cosine_floor else {},
         warmup_steps=plan.warmup,
         weight_decay=options.weight_decay,
@@ -131,7 +149,7 @@ def _arguments(plan: Plan, options: TrainingSection, run: RunFolder, device: str
         optim="adamw_torch_fused" if device == "cuda" else "adamw_torch",
         bf16=options.precision == "bf16",
         seed=options.seed,
-        eval_strategy="steps",
+        eval_strategy="steps" if validate else "no",
         eval_steps=options.evaluate_every or plan.steps_per_epoch,
         save_strategy="steps",
         save_steps=options.checkpoint_every,
@@ -147,7 +165,7 @@ def _arguments(plan: Plan, options: TrainingSection, run: RunFolder, device: str
 
 @contextmanager
 def _stop_requests(run: RunFolder) -> Iterator[Callable[[], bool]]:
-    """SIGINT, SIGTERM and `kamerton stop` ask for a checkpoint at the end of the step; a second SIGINT is not waited for."""
+    """SIGINT, SIGTERM and `kamerton stop` ask for a checkpoint after the step; a second SIGINT is not waited for."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield run.stop_file.exists

@@ -1,0 +1,40 @@
+"""Time and peak memory of each step of the demo, every one as the command that does it by hand, in a fresh process.
+
+python benchmarks/demo_steps.py [FOLDER]
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import KAMERTON, measure
+
+from kamerton.flows.demo import STEPS
+
+
+def main(folder: Path) -> None:
+    print("| step | command | wall s | CPU s | peak MiB |\n|---|---|---|---|---|")
+    total = 0.0
+    for step in STEPS:
+        words = shlex.split(step.command)[1:]
+        expanded = [
+            str(path.relative_to(folder)) for word in words for path in sorted(folder.glob(word)) if "*" in word
+        ]
+        plain = [word for word in words if "*" not in word]
+        place = next((index for index, word in enumerate(words) if "*" in word), len(plain))
+        found = measure([*KAMERTON, *plain[:place], *expanded, *plain[place:]], folder)
+        if found.code:
+            sys.exit(f"{step.command}: exit {found.code}\n{found.output}")
+        total += found.wall
+        print(
+            f"| {step.name} | `{step.command}` | {found.wall:.1f} | {found.cpu:.1f} | {found.peak_mib:.0f} |",
+            flush=True,
+        )
+    print(f"| all | | {total:.1f} | | |")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else Path(tempfile.mkdtemp(prefix="kamerton-steps-")))

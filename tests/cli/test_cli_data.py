@@ -1,0 +1,169 @@
+"""`kamerton data`: every action, and what it does with rows that are wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tiny_project import kamerton, letters, write_lines
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    write_lines(tmp_path / "letters.jsonl", letters())
+    return tmp_path
+
+
+@pytest.fixture
+def broken(project: Path) -> Path:
+    """The same with a line that is cut off, one without an answer, and one that stands twice."""
+    path = project / "letters.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[3] = lines[3][:40]
+    lines[5] = json.dumps({"instruction": "Kto mi odpowie?", "output": " ", "category": ""}, ensure_ascii=False)
+    path.write_text("\n".join([*lines, lines[0]]) + "\n", encoding="utf-8")
+    return project
+
+
+def test_read_shows_rows_and_how_they_were_understood(project: Path) -> None:
+    plain = kamerton(project, "data", "read", "letters.jsonl")
+    assert plain.code == 0
+    assert "letters.jsonl: 72 of 72 rows, alpaca" in plain.out
+    document = kamerton(project, "data", "read", "letters.jsonl", "--json").document
+    assert document["sources"][0]["rows_ok"] == 72
+    assert document["findings"] == []
+    assert document["rows"][0]["messages"][0]["content"] == letters()[0]["instruction"]
+
+
+def test_read_tells_what_it_could_not_read(broken: Path) -> None:
+    done = kamerton(broken, "data", "read", "letters.jsonl", "--json")
+    assert [(f["line"], f["kind"]) for f in done.document["findings"]] == [(4, "broken_json")]
+    assert "letters.jsonl:4: error: broken_json:" in done.err
+
+
+def test_check_gives_the_keys_that_machines_read(broken: Path) -> None:
+    done = kamerton(broken, "data", "check", "letters.jsonl", "--json")
+    document = done.document
+    assert done.code == 1
+    assert (document["rows_read"], document["rows_ok"], document["passed"]) == (73, 72, False)
+    assert all({"file", "line", "kind", "message"} <= finding.keys() for finding in document["findings"])
+    assert [(f["file"], f["line"], f["kind"]) for f in document["findings"]] == [
+        ("letters.jsonl", 4, "broken_json"),
+        ("letters.jsonl", 6, "empty_answer"),
+        ("letters.jsonl", 73, "exact_duplicate"),
+    ]
+    assert "NO  1 of 73 rows" in done.err
+
+
+def test_check_passes_good_rows(project: Path) -> None:
+    done = kamerton(project, "data", "check", "letters.jsonl")
+    assert done.code == 0
+    assert "rows read 72, understood 72, usable 72" in done.out
+
+
+def test_check_shows_twenty_findings_and_gives_all(project: Path) -> None:
+    write_lines(project / "twice.jsonl", letters()[:1] * 26)
+    done = kamerton(project, "data", "check", "twice.jsonl", "--json")
+    assert done.err.count("exact_duplicate") == 20
+    assert "... and 5 more findings; --json has them all" in done.err
+    assert len(done.document["findings"]) == 25
+
+
+def test_commit_log_show_tag_diff_export(project: Path) -> None:
+    first = kamerton(project, "data", "commit", "desk", "letters.jsonl", "--message", "all", "--json").document
+    assert (first["version"], first["rows"], first["findings"]) == (1, 72, [])
+    assert Path(first["pointer"]).is_relative_to(project.resolve())
+    write_lines(project / "letters.jsonl", [*letters()[1:], {"instruction": "Nowy list?", "output": "Wydział: Drogi"}])
+    plain = kamerton(project, "data", "commit", "desk", "letters.jsonl", "--tag", "later")
+    assert plain.out.startswith("desk@v2: 72 rows, fingerprint ")
+    assert max(len(line.split()[-1]) for line in plain.out.splitlines()[:1]) == 64
+    log = kamerton(project, "data", "log", "desk", "--json").document
+    assert [(v["version"], v["tags"], v["message"]) for v in log] == [(2, ["later"], ""), (1, [], "all")]
+    assert kamerton(project, "data", "tag", "desk@v1", "first", "--json").document["tags"] == ["first"]
+    shown = kamerton(project, "data", "show", "desk@first", "--json").document
+    assert (shown["fingerprint"], len(shown["first_rows"])) == (first["fingerprint"], 5)
+    diff = kamerton(project, "data", "diff", "desk@first", "desk@later", "--json").document
+    assert [row["messages"][0]["content"] for row in diff["added"]] == ["Nowy list?"]
+    assert [row["messages"][0]["content"] for row in diff["removed"]] == [letters()[0]["instruction"]]
+    people = kamerton(project, "data", "diff", "desk@first", "desk@later").out.splitlines()
+    assert people[0] == "1 rows only in desk@later, 1 only in desk@first"
+    assert [line[:2] for line in people[1:]] == ["+ ", "- "]
+    done = kamerton(project, "data", "export", "desk@first", "--out", "out/first.jsonl", "--json").document
+    assert done["rows"] == 72
+    again = kamerton(project, "data", "commit", "again", "out/first.jsonl", "--json").document
+    assert again["fingerprint"] == first["fingerprint"]
+
+
+def test_a_log_fits_the_screen(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    message = "a long message about what was changed and why it had to be changed that day"
+    kamerton(project, "data", "commit", "desk", "letters.jsonl", "--message", message, "--tag", "first")
+    lines = kamerton(project, "data", "log", "desk").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert " ".join(lines).count("…") == 0
+
+
+def test_a_commit_leaves_no_row_out_silently(broken: Path) -> None:
+    refused = kamerton(broken, "data", "commit", "desk", "letters.jsonl")
+    assert refused.code == 2
+    assert "letters.jsonl:4: 1 rows cannot be read; the first: not JSON" in refused.err
+    assert not (broken / "datasets").exists()
+    lines = (broken / "letters.jsonl").read_text(encoding="utf-8").splitlines()
+    (broken / "letters.jsonl").write_text("\n".join([*lines[:3], *lines[4:]]) + "\n", encoding="utf-8")
+    done = kamerton(broken, "data", "commit", "desk", "letters.jsonl", "--json")
+    assert [finding["kind"] for finding in done.document["findings"]] == ["empty_answer", "exact_duplicate"]
+    assert "letters.jsonl:5: error: empty_answer" in done.err
+    assert done.document["rows"] == 70
+
+
+def test_split_parts_every_row_once(project: Path) -> None:
+    done = kamerton(project, "data", "split", "letters.jsonl", "--out", "parts", "--test", "0.3", "--json")
+    counts = {name: done.document[name] for name in ("train", "validation", "test")}
+    assert (sum(counts.values()), done.document["findings"]) == (72, [])
+    rows = [line for name in counts for line in (project / "parts" / f"{name}.jsonl").read_text("utf-8").splitlines()]
+    assert len(set(rows)) == 72
+    refused = kamerton(project, "data", "split", "letters.jsonl", "--out", "parts")
+    assert (refused.code, "the file is there already" in refused.err) == (2, True)
+
+
+def test_split_leaves_no_row_out_silently(broken: Path) -> None:
+    assert kamerton(broken, "data", "split", "letters.jsonl", "--out", "parts").code == 2
+    assert not (broken / "parts").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--test", "2"], "--test: Input should be less than 1"),
+        (["--validation", "-0.1"], "--validation: Input should be greater than or equal to 0"),
+        (["--validation", "0.5", "--test", "0.5"], "validation + test must leave something to train on"),
+    ],
+)
+def test_shares_that_cannot_be_are_refused(flags: list[str], told: str, project: Path) -> None:
+    done = kamerton(project, "data", "split", "letters.jsonl", "--out", "parts", *flags)
+    assert done.code == 2
+    assert told in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["log", "nothing"], "no such data set"),
+        (["show", "desk@v9"], "no such version"),
+        (["diff", "desk@v1", "desk@nope"], "no such version"),
+        (["tag", "desk@v1", "v7"], "may not look like a version number"),
+        (["export", "desk@nope", "--out", "x.jsonl"], "no such version"),
+        (["commit", "a/b", "letters.jsonl"], "not a data-set reference"),
+        (["check", "nowhere.jsonl"], "no such file"),
+        (["check", "*.csv"], "no file matches"),
+        (["read", "."], "this is a folder"),
+    ],
+)
+def test_what_is_not_there_is_named(words: list[str], told: str, project: Path) -> None:
+    kamerton(project, "data", "commit", "desk", "letters.jsonl")
+    done = kamerton(project, "data", *words)
+    assert done.code == 2
+    assert told in done.err
+    assert "expected: " in done.err

@@ -1,0 +1,5 @@
+"""The project of these tests, after the whole loop."""
+
+from tiny_project import finished
+
+__all__ = ["finished"]

@@ -1,0 +1,88 @@
+"""Check: everything that would fail is told before it costs anything, and nothing is written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kamerton.flows.check import CheckResult, check
+from kamerton.ground.errors import RecipeError
+from kamerton.ground.settings import Workspace
+from tiny_project import kamerton, write_project
+
+
+@pytest.fixture
+def project(tmp_path: Path, tiny_base: Path) -> Workspace:
+    write_project(tmp_path, tiny_base)
+    return Workspace.at(tmp_path)
+
+
+def _check(project: Workspace, *overrides: str) -> CheckResult:
+    return check(project.root / "recipe.yaml", project, overrides=list(overrides))
+
+
+def _failed(result: CheckResult) -> dict[str, str]:
+    return {item.name: item.text for item in result.items if not item.passed}
+
+
+def test_nothing_is_written(project: Workspace) -> None:
+    before = sorted(project.root.rglob("*"))
+    assert _check(project).passed
+    assert sorted(project.root.rglob("*")) == before
+
+
+def test_the_forecast_counts_what_training_will_do(project: Workspace) -> None:
+    found = _check(project).forecast
+    assert (found["sequences"], found["steps"]) == (37, 20)
+    assert 0 < found["trainable"] < found["parameters"]
+    assert found["peak_bytes"] > 0
+
+
+def test_every_fault_is_told_at_once(project: Workspace) -> None:
+    (project.root / "data" / "general.jsonl").unlink()
+    shutil.rmtree(project.root / "base")
+    failed = _failed(_check(project, "data.check.min_test_rows=30"))
+    assert failed.keys() == {"data", "set general", "model"}
+    assert failed["data"] == "the test part has 24 rows; data.check.min_test_rows is 30"
+    assert failed["set general"].startswith("data/general.jsonl: no such file")
+    assert "no such model" in failed["model"]
+
+
+def test_an_evaluation_set_with_a_broken_row_fails_before_the_training(project: Workspace) -> None:
+    with (project.root / "data" / "general.jsonl").open("a", encoding="utf-8") as file:
+        file.write("{broken\n")
+    assert "data/general.jsonl:5: 1 rows cannot be read" in _failed(_check(project))["set general"]
+
+
+def test_data_that_cannot_be_read_leaves_the_rest_to_be_checked(project: Workspace) -> None:
+    result = _check(project, "data.train=[nowhere.jsonl]")
+    assert list(_failed(result)) == ["data can be read"]
+    assert result.data is None
+    assert result.document()["data"] is None
+
+
+def test_rows_that_would_be_cut_fail_the_check(project: Workspace) -> None:
+    assert _failed(_check(project, "training.max_length=64")).keys() <= {"length", "model"}
+    assert not _check(project, "training.max_length=64").passed
+
+
+def test_prompts_without_room_for_an_answer_fail_before_the_training(project: Workspace) -> None:
+    assert _failed(_check(project, "evaluation.max_new_tokens=450")) == {
+        "prompts": "24 of 24 test prompts leave no room for an answer of 450 tokens"
+    }
+    assert _check(project, "evaluation.max_new_tokens=450", "evaluation.metrics=[perplexity]").passed
+
+
+def test_a_wrong_recipe_is_an_error_and_no_list(project: Workspace) -> None:
+    with pytest.raises(RecipeError, match=r"did you mean epochs\?"):
+        _check(project, "training.epoch=1")
+
+
+def test_the_exit_code_is_the_verdict(project: Workspace) -> None:
+    good = kamerton(project.root, "check", "recipe.yaml")
+    assert (good.code, good.out.splitlines()[-1]) == (0, "ready to train")
+    bad = kamerton(project.root, "check", "recipe.yaml", "data.check.min_test_rows=30")
+    assert (bad.code, bad.out.splitlines()[-1]) == (1, "not ready")
+    assert "NO  data" in bad.out

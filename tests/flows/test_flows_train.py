@@ -1,0 +1,106 @@
+"""Train and resume: what stops a run before its first step, and what is left of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kamerton.flows.train import load_recipe, resume, train
+from kamerton.ground.errors import KamertonError, RecipeError, VerdictError
+from kamerton.ground.settings import Workspace
+from kamerton.journal import find_run, list_runs, read_events
+from tiny_project import kamerton, write_project
+
+
+@pytest.fixture
+def project(tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    write_project(tmp_path, tiny_base)
+    monkeypatch.chdir(tmp_path)
+    return Workspace.at(tmp_path)
+
+
+def test_a_wrong_recipe_needs_no_heavy_package(project: Workspace) -> None:
+    """A typo is told in a tenth of a second."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys\nfrom kamerton.cli.main import main\n"
+        "code = main(['train', 'recipe.yaml', 'training.epoch=1'])\n"
+        "assert main(['check', 'recipe.yaml', '--explain']) == 0\n"
+        "print(code, sorted({'torch', 'transformers', 'mlflow', 'lance', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=project.root, check=True)
+    assert done.stdout.splitlines()[-1] == "2 []"
+
+
+def test_a_base_that_is_not_there_makes_no_run(project: Workspace) -> None:
+    with pytest.raises(RecipeError, match="no such model"):
+        train("recipe.yaml", project, overrides=["model.base=bas"])
+    assert list_runs(project) == []
+    assert not project.datasets.exists()
+
+
+def test_a_failed_data_check_makes_no_run(project: Workspace) -> None:
+    with pytest.raises(VerdictError, match="the data check failed: the test part has 24 rows"):
+        train("recipe.yaml", project, overrides=["data.check.min_test_rows=30"])
+    assert list_runs(project) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["training.max_length=80"], "longer than 80 tokens"),
+        (["method.targets=[q_prj]"], "the model has no linear layer q_prj"),
+        (["model.chat_template=chatml", "training.device=cuda"], "there is no CUDA GPU here"),
+    ],
+)
+def test_a_run_that_fails_before_its_first_step_says_so(overrides: list[str], told: str, project: Workspace) -> None:
+    import torch
+
+    if "training.device=cuda" in overrides and torch.cuda.is_available():
+        pytest.skip("there is a CUDA GPU here")
+    with pytest.raises(KamertonError, match=told):
+        train("recipe.yaml", project, overrides=overrides)
+    run = find_run(project, "last")
+    assert run.state == "failed"
+    assert told in read_events(run.path)[-1]["reason"]
+
+
+def test_a_stopped_run_is_resumed_by_hand(project: Workspace) -> None:
+    def stop(event: dict[str, Any]) -> None:
+        if event["step"] == 3:
+            find_run(project, "last").request_stop()
+
+    with pytest.raises(KamertonError, match="stopped at step 3 of 8; a checkpoint is saved") as stopped:
+        train("recipe.yaml", project, overrides=["training.max_steps=8"], on_progress=stop)
+    run = find_run(project, "last")
+    assert stopped.value.mend == f"kamerton train --resume {run.run_id}"
+    assert run.state == "stopped"
+    record = resume("last", project)
+    assert (record.run_id, record.result.steps, record.result.attempts) == (run.run_id, 8, 2)
+    assert (
+        train("recipe.yaml", project, overrides=["training.max_steps=8"]).result.model_sha256
+        == record.result.model_sha256
+    )
+
+
+def test_a_run_that_lost_its_data_is_not_resumed(project: Workspace) -> None:
+    def stop(event: dict[str, Any]) -> None:
+        find_run(project, "last").request_stop()
+
+    with pytest.raises(KamertonError):
+        train("recipe.yaml", project, on_progress=stop)
+    (find_run(project, "last").path / "data_lineage.json").unlink()
+    done = kamerton(project.root, "train", "--resume", "last")
+    assert (done.code, "no DataLineage here" in done.err) == (3, True)
+
+
+def test_a_resolved_recipe_can_be_trained(project: Workspace) -> None:
+    resolved = load_recipe("recipe.yaml", ["training.max_steps=1"])
+    record = train(resolved, project)
+    assert record.recipe_digest == resolved.digest
+    assert json.loads((project.runs / record.run_id / "recipe.json").read_text(encoding="utf-8")) == record.recipe

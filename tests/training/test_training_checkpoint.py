@@ -1,0 +1,262 @@
+"""A checkpoint is there whole or not at all, and what is damaged is passed over."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import SafetensorError
+
+from kamerton.ground.digests import folder_digests
+from kamerton.ground.errors import StorageError
+from kamerton.models import tensors
+from kamerton.training import checkpoint
+from kamerton.training.checkpoint import Checkpoint, load_random_state, load_state, newest_whole, prune, save_state
+
+
+class Work:
+    """A layer with dropout and its optimiser."""
+
+    def __init__(self, seed: int = 1, width: int = 3) -> None:
+        torch.manual_seed(seed)
+        self.layer = torch.nn.Linear(width, 2)
+        self.weights = dict(self.layer.named_parameters())
+        self.optimizer = torch.optim.AdamW(self.layer.parameters(), lr=0.1)
+
+    def step(self) -> None:
+        dropped = torch.nn.functional.dropout(torch.ones(4, self.layer.in_features), 0.5)
+        self.layer(dropped).square().sum().backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def save(self, root: Path, step: int) -> Path:
+        journal = json.dumps({"step": step, "seen_tokens": 10 * step, "trace_head": "0" * 64})
+        return save_state(root, step, self.weights, self.optimizer, {"journal.json": journal, "notes.json": "{}"})
+
+    @property
+    def values(self) -> list[list[float]]:
+        return [weight.detach().flatten().tolist() for weight in self.weights.values()]
+
+
+@pytest.fixture
+def work() -> Work:
+    work = Work()
+    work.step()
+    return work
+
+
+def _newest(root: Path) -> Checkpoint:
+    found, passed = newest_whole(root)
+    assert found is not None
+    assert passed == []
+    return found
+
+
+def test_work_goes_on_from_a_checkpoint_to_the_bit(work: Work, tmp_path: Path) -> None:
+    work.save(tmp_path, 1)
+    work.step()
+    work.step()
+    other = Work(seed=2)
+    found = _newest(tmp_path)
+    load_state(found, other.weights, other.optimizer)
+    load_random_state(found)
+    other.step()
+    other.step()
+    assert other.values == work.values
+
+
+def test_each_part_of_the_state_matters(work: Work, tmp_path: Path) -> None:
+    """The test above can fail: without the optimiser's or the random state the work goes another way."""
+    work.save(tmp_path, 1)
+    work.step()
+    for optimizer, random in ((False, True), (True, False)):
+        other = Work(seed=2)
+        found = _newest(tmp_path)
+        load_state(found, other.weights, other.optimizer if optimizer else None)
+        if random:
+            load_random_state(found)
+        other.step()
+        assert other.values != work.values
+
+
+def test_a_checkpoint_says_where_the_journal_stood(work: Work, tmp_path: Path) -> None:
+    path = work.save(tmp_path, 12)
+    found = _newest(tmp_path)
+    assert (found.path, found.step) == (path, 12)
+    assert found.journal["seen_tokens"] == 120
+
+
+def test_there_is_no_pickle_in_a_checkpoint(work: Work, tmp_path: Path) -> None:
+    path = work.save(tmp_path, 1)
+    assert {file.suffix for file in path.iterdir()} == {".json", ".safetensors"}
+
+
+def test_before_the_first_checkpoint_there_is_none(tmp_path: Path) -> None:
+    assert newest_whole(tmp_path / "gone") == (None, [])
+    assert newest_whole(tmp_path) == (None, [])
+
+
+# Damage.
+
+
+def _flip(path: Path) -> None:
+    payload = bytearray(path.read_bytes())
+    payload[-1] ^= 1
+    path.write_bytes(payload)
+
+
+DAMAGE: list[tuple[str, Callable[[Path], object], str]] = [
+    ("weights.safetensors", _flip, "damaged: weights.safetensors"),
+    ("optimizer.safetensors", lambda path: path.write_bytes(path.read_bytes()[:-1]), "damaged: optimizer.safetensors"),
+    ("random.safetensors", Path.unlink, "damaged: random.safetensors"),
+    ("journal.json", lambda path: path.write_text("{}"), "damaged: journal.json"),
+    ("notes.json", lambda path: path.rename(path.with_name("other.json")), "damaged: notes.json, other.json"),
+    ("put-in.json", lambda path: path.write_text("{}"), "damaged: put-in.json"),
+    ("manifest.json", Path.unlink, "no readable manifest"),
+    ("manifest.json", lambda path: path.write_text('{"weights'), "no readable manifest"),
+    ("manifest.json", lambda path: path.write_text("[]"), "no readable manifest"),
+    ("manifest.json", lambda path: path.write_text("{}"), "no readable manifest"),
+    ("manifest.json", lambda path: path.write_bytes(b"\xff\xfe"), "no readable manifest"),
+]
+
+
+@pytest.mark.parametrize(("file", "damage", "fault"), DAMAGE)
+def test_a_damaged_checkpoint_is_passed_over(
+    work: Work, tmp_path: Path, file: str, damage: Callable[[Path], object], fault: str
+) -> None:
+    older = work.save(tmp_path, 3)
+    damage(work.save(tmp_path, 4) / file)
+    found, passed = newest_whole(tmp_path)
+    assert found is not None
+    assert found.path == older
+    assert passed == [f"step-00000004: {fault}"]
+
+
+def test_a_manifest_alone_is_no_checkpoint(work: Work, tmp_path: Path) -> None:
+    path = work.save(tmp_path, 4)
+    for file in path.iterdir():
+        file.unlink()
+    (path / "manifest.json").write_text("{}")
+    (tmp_path / "step-00000005").write_text("a file")
+    found, passed = newest_whole(tmp_path)
+    assert found is None
+    assert [sentence.partition(":")[0] for sentence in passed] == ["step-00000005", "step-00000004"]
+
+
+def test_a_damaged_checkpoint_is_replaced_when_its_step_comes_again(work: Work, tmp_path: Path) -> None:
+    _flip(work.save(tmp_path, 4) / "weights.safetensors")
+    work.save(tmp_path, 4)
+    assert _newest(tmp_path).step == 4
+
+
+def test_what_a_killed_process_left_is_not_taken(work: Work, tmp_path: Path) -> None:
+    path = work.save(tmp_path, 4)
+    shutil.copytree(path, tmp_path / ".step-00000005.part")
+    shutil.copytree(path, tmp_path / ".step-00000003.old.part")
+    assert _newest(tmp_path).step == 4
+
+
+@pytest.mark.parametrize(("seed", "width"), [(1, 4), (1, 6)])
+def test_a_checkpoint_of_another_model_is_refused(work: Work, tmp_path: Path, seed: int, width: int) -> None:
+    work.save(tmp_path, 1)
+    other = Work(seed, width)
+    before = other.values
+    with pytest.raises(StorageError, match="other weights than the recipe trains"):
+        load_state(_newest(tmp_path), other.weights, other.optimizer)
+    with pytest.raises(StorageError, match="other weights than the recipe trains"):
+        load_state(_newest(tmp_path), {"weight": other.weights["weight"]}, None)
+    assert other.values == before
+
+
+def test_a_shape_that_would_broadcast_is_refused_too(work: Work, tmp_path: Path) -> None:
+    work.save(tmp_path, 1)
+    wider = {"weight": torch.nn.Parameter(torch.zeros(5, 2, 3)), "bias": work.weights["bias"]}
+    with pytest.raises(StorageError, match="other weights"):
+        load_state(_newest(tmp_path), wider, None)
+
+
+# A write that fails.
+
+FULL = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+def _fails_at(count: int, fault: Exception, then: Callable[..., Any]) -> Callable[..., Any]:
+    calls = iter(range(1, 100))
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == count:
+            raise fault
+        return then(*args, **kwargs)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "count", "fault"),
+    [
+        (tensors, "save_file", 1, FULL),
+        (tensors, "save_file", 2, FULL),
+        (tensors, "save_file", 3, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))),
+        (checkpoint, "write_text", 1, StorageError("no space is left on the disk")),
+        (checkpoint, "write_text", 3, StorageError("no space is left on the disk")),
+        (checkpoint, "folder_digests", 1, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))),
+        (checkpoint, "swap_folder", 1, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))),
+    ],
+)
+def test_a_full_disk_leaves_the_checkpoint_before(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, count: int, fault: Exception
+) -> None:
+    before = work.save(tmp_path, 1)
+    bytes_before = folder_digests(before)
+    work.step()
+    monkeypatch.setattr(module, name, _fails_at(count, fault, getattr(module, name)))
+    with pytest.raises(StorageError, match="no space is left") as caught:
+        work.save(tmp_path, 2)
+    assert str(tmp_path) in caught.value.where or isinstance(fault, StorageError)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+    assert folder_digests(_newest(tmp_path).path) == bytes_before
+    monkeypatch.undo()
+    work.save(tmp_path, 2)
+    assert _newest(tmp_path).step == 2
+
+
+def test_a_folder_that_may_not_be_written_is_a_sentence(work: Work, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StorageError, match="a file stands where a folder is needed"):
+        work.save(tmp_path / "file", 1)
+
+
+# What is kept.
+
+
+def _steps(root: Path) -> list[int]:
+    return [int(path.name[5:]) for path in sorted(root.glob("step-*"))]
+
+
+@pytest.mark.parametrize(
+    ("keep", "newest", "left"),
+    [(1, 8, [8]), (2, 8, [6, 8]), (9, 8, [2, 4, 6, 8]), (2, 6, [4, 6]), (1, 5, [4]), (2, 0, [])],
+)
+def test_pruning_keeps_the_newest_whole_ones(tmp_path: Path, keep: int, newest: int, left: list[int]) -> None:
+    """What is newer than the newest whole one is damaged; it must not push a whole one out."""
+    for step in (2, 4, 6, 8):
+        (tmp_path / f"step-{step:08d}").mkdir()
+    (tmp_path / ".step-00000010.part").mkdir()
+    (tmp_path / ".step-00000008.old.part").mkdir()
+    (tmp_path / "mine.txt").write_text("kept")
+    prune(tmp_path, keep, newest)
+    assert _steps(tmp_path) == left
+    assert not list(tmp_path.glob(".step-*"))
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_pruning_nothing_is_no_error(tmp_path: Path) -> None:
+    prune(tmp_path / "gone", 2, 0)
+    assert not (tmp_path / "gone").exists()
