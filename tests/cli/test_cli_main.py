@@ -74,6 +74,7 @@ def test_it_starts_as_a_program(command: list[str], tmp_path: Path) -> None:
         (["data"], "required: ACTION"),
         (["data", "chekc"], "invalid choice: 'chekc'"),
         (["check"], "required: RECIPE"),
+        (["compare"], "required: A"),
         (["train"], "give a recipe, or --resume RUN"),
         (["train", "a.yaml", "--resume", "last"], "give a recipe, or --resume RUN"),
         (["runs", "--last", "0"], "'0' is not a whole number from 1"),
@@ -87,6 +88,7 @@ def test_a_wrong_command_is_refused_in_words_and_as_a_document(words: list[str],
     assert (plain.code, plain.out) == (2, "")
     assert plain.err.startswith("error: ")
     assert told in plain.err
+    assert "key=value" not in plain.err
     machine = kamerton(tmp_path, *words, "--json")
     assert machine.code == 2
     assert machine.document["error"] == "RequestError"

@@ -15,7 +15,8 @@ from kamerton import runs, watch
 from kamerton.ground.settings import Workspace
 from tiny_project import kamerton, write_project
 
-STEPS = 400
+STEPS = 4000
+"""Far more than run while the test looks at them."""
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def project(tmp_path: Path, tiny_base: Path) -> Workspace:
 
 @pytest.fixture
 def training(project: Workspace) -> Iterator[subprocess.Popen[str]]:
-    words = ["train", "recipe.yaml", f"training.max_steps={STEPS}", "training.checkpoint_every=1000", "--json"]
+    words = ["train", "recipe.yaml", f"training.max_steps={STEPS}", "training.checkpoint_every=5000", "--json"]
     process = subprocess.Popen(
         [sys.executable, "-m", "kamerton", *words],
         cwd=project.root,

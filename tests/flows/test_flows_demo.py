@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import subprocess
@@ -99,3 +100,36 @@ def test_a_tour_that_did_not_come_far_is_a_document_too(tmp_path: Path) -> None:
     tour = Tour(tmp_path)
     assert not tour.passed
     assert tour.document()["model_sha256"] is None
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (
+            {"what_changed": ["base: b/model.safetensors has other bytes"]},
+            "NOT identical: base: b/model.safetensors has",
+        ),
+        ({"first_different_step": 7, "different_fields": ["loss"]}, "NOT identical: the runs part at step 7"),
+    ],
+)
+def test_a_rebuild_that_differs_says_where(
+    found: dict[str, Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = {
+        "run_id": "tiny-1",
+        "recorded_sha256": "a",
+        "rebuilt_sha256": None,
+        "identical": False,
+        "machine_class_equal": True,
+        "class_differences": [],
+        "first_different_step": None,
+        "different_fields": [],
+        "what_changed": [],
+        "seconds": 1.0,
+        "finished": "2026-01-01T00:00:00+00:00",
+    }
+    answer = SimpleNamespace(stdout=json.dumps(record | found))
+    monkeypatch.setattr(flow, "subprocess", SimpleNamespace(run=lambda *_, **__: answer, PIPE=subprocess.PIPE))
+    tour = Tour(tmp_path, run=SimpleNamespace(run_id="tiny-1"))  # type: ignore[arg-type]
+    assert flow._rebuild(tour, tour.workspace).startswith(told)
+    assert not tour.passed

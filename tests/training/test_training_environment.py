@@ -143,9 +143,9 @@ def test_changed_and_new_files_are_dirt_with_a_digest_of_their_own(checkout: Pat
     _commit(checkout)
     package = checkout / "src" / "kamerton"
     seen = {capture_code().dirty}
-    (package / "__init__.py").write_text("two\n", "utf-8")
-    seen.add(capture_code().dirty)
     (package / "żółć.py").write_text("three\n", "utf-8")
+    seen.add(capture_code().dirty)
+    (package / "__init__.py").write_text("two\n", "utf-8")
     seen.add(capture_code().dirty)
     (package / "żółć.py").write_bytes(b"\xff\xfe four\n")
     seen.add(capture_code().dirty)

@@ -14,7 +14,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="A", help="the candidate: a run id, last, NAME@ALIAS, a path or a hub id")
     parser.add_argument(
-        "others", nargs="*", metavar="B", help="models to compare with; none means the recipe's baselines"
+        "others", nargs="*", default=[], metavar="B", help="models to compare with; none means the recipe's baselines"
     )
     parser.add_argument("--on", nargs="+", default=["test"], metavar="SET", help="test, or files and versions (test)")
     add_options(parser)

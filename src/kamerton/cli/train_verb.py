@@ -12,7 +12,9 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="recipe file (YAML)")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="values that replace the recipe's")
+    parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="key=value", help="values that replace the recipe's"
+    )
     parser.add_argument("--resume", metavar="RUN", help="train an interrupted run on: a run id, its beginning, or last")
 
 

@@ -51,12 +51,12 @@ STEPS = (
     Step(
         "commit",
         "A model is only as known as its data: an immutable version with a fingerprint.",
-        "kamerton data commit letters data/letters.*.jsonl --message 'town-hall letters'",
+        "kamerton data commit letters data/letters.pl.jsonl --message 'town-hall letters'",
     ),
     Step(
         "split",
         "Letters about one matter never stand on both sides, or the test would be a memory test.",
-        "kamerton data split data/letters.*.jsonl --test 0.2 --out parts",
+        "kamerton data split data/letters.pl.jsonl --test 0.2 --out parts",
     ),
     Step("train", "A small adapter learns beside the frozen base; every step is sealed.", "kamerton train recipe.yaml"),
     Step(
@@ -182,7 +182,7 @@ def _check(tour: Tour, place: Workspace) -> str:
 
 
 def _commit(tour: Tour, place: Workspace) -> str:
-    version, pointer, _ = commit_data("letters", ["data/letters.*.jsonl"], place, message="town-hall letters")
+    version, pointer, _ = commit_data("letters", ["data/letters.pl.jsonl"], place, message="town-hall letters")
     seal = version.fingerprint[:16]
     return f"letters@v{version.version}: {version.rows} rows, fingerprint {seal}, {pointer.name} for Git"
 
@@ -238,7 +238,8 @@ def _rebuild(tour: Tour, place: Workspace) -> str:
         raise VerdictError(document["what"], where=document.get("where", ""), mend=document.get("mend", ""))
     tour.rebuild = RebuildRecord.model_validate(document)
     if not tour.rebuild.identical:
-        return f"NOT identical: the runs part at step {tour.rebuild.first_different_step}"
+        step = tour.rebuild.first_different_step
+        return "NOT identical: " + (f"the runs part at step {step}" if step else "; ".join(tour.rebuild.what_changed))
     return f"identical, byte for byte: {tour.rebuild.recorded_sha256[:16]} in {tour.rebuild.seconds:.0f} s"
 
 

@@ -14,6 +14,7 @@ __all__ = ["init"]
 _SAMPLE = {
     "recipe.yaml": "recipe.yaml",
     "data/letters.pl.jsonl": "letters.pl.jsonl",
+    "data/letters-rare.pl.jsonl": "letters-rare.pl.jsonl",
     "data/letters.en.jsonl": "letters.en.jsonl",
     "data/general.jsonl": "general.jsonl",
     "data/README.md": "README.md",

@@ -1,0 +1,71 @@
+"""Progress: a line that moves in a terminal, a line now and then elsewhere, and nothing that gets in the way."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from kamerton.cli.progress import EvaluationProgress, TrainingProgress
+from kamerton.cli.screen import Screen
+
+
+def _step(step: int, **more: Any) -> dict[str, Any]:
+    return {"step": step, "steps": 3, "loss": 1.5, "tokens_per_second": 1234.5} | more
+
+
+def _terminal() -> tuple[Screen, io.StringIO]:
+    screen, file = Screen(json=False), io.StringIO()
+    screen._console = Console(file=file, force_terminal=True, width=100)
+    return screen, file
+
+
+def test_elsewhere_the_first_and_the_last_step_have_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingProgress(Screen(json=False)) as progress:
+        for step in (1, 2):
+            progress(_step(step))
+        progress({"step": 2, "steps": 3, "validation_loss": 1.25})
+        progress({"notice": "MLflow is behind"})
+        progress(_step(3))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "training: step 1/3  loss 1.500  1,234 tok/s"
+    assert lines[1] == "MLflow is behind"
+    assert lines[2].startswith("training: step 3/3  loss 1.500  validation 1.250  1,234 tok/s  ")
+    assert lines[2].endswith(" s left")
+    assert len(lines) == 3
+
+
+def test_without_a_step_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """A blank line on stdout would break whoever reads it."""
+    with TrainingProgress(Screen(json=False)):
+        pass
+    assert capsys.readouterr() == ("", "")
+    screen, file = _terminal()
+    with TrainingProgress(screen):
+        assert file.getvalue() == ""
+
+
+def test_in_a_terminal_the_line_begins_with_the_first_step_and_goes_with_the_last() -> None:
+    screen, file = _terminal()
+    with TrainingProgress(screen) as training, EvaluationProgress(screen) as evaluation:
+        for step in (1, 2, 3):
+            training(_step(step))
+        assert "training" in file.getvalue()
+        at = len(file.getvalue())
+        for done in (0, 5, 10):
+            evaluation("tuned on test: generate", done, 10)
+        screen.say("a result")
+    after = file.getvalue()[at:]
+    assert "training" not in after, "the bar of the training must not stand beside the evaluation"
+    assert "tuned on test: generate: 10/10" in after
+    assert "a result" in after
+
+
+def test_each_stage_of_an_evaluation_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with EvaluationProgress(Screen(json=False)) as progress:
+        for what in ("tuned: generate", "tuned: score"):
+            for done in (0, 4, 8):
+                progress(what, done, 8)
+    assert capsys.readouterr().out == "      tuned: generate: 8 items\n      tuned: score: 8 items\n"
