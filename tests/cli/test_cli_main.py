@@ -202,3 +202,13 @@ def test_a_file_name_that_is_no_text_does_not_break_the_document(tmp_path: Path)
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["sources"][0]["file"] == name
+
+
+def test_a_workspace_folder_named_as_a_library_is_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "__init__.py").write_text("raise SystemExit('the workspace was imported')\n")
+    (tmp_path / "yaml.py").write_text("raise SystemExit('the workspace was imported')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "kamerton", "schema"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
