@@ -20,7 +20,7 @@ from pathlib import Path
 from measure import measure
 
 THREADS = 2
-RANK, ALPHA, RATE, BATCH, LENGTH = 16, 32, 2e-3, 8, 512
+RANK, ALPHA, RATE, BATCH, LENGTH = 32, 64, 3e-3, 8, 512
 
 
 def kamerton_worker(folder: Path, epochs: int) -> None:
@@ -56,14 +56,17 @@ def trl_worker(folder: Path, epochs: int, checkpointing: bool) -> None:
     import torch
     from datasets import Dataset
     from peft import LoraConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import SFTConfig, SFTTrainer
 
     torch.set_num_threads(THREADS)
+    base = locate("tiny-pl", folder).folder
     dataset = Dataset.from_list(
         [{"prompt": r.prompt, "completion": [{"role": "assistant", "content": r.answer}]} for r in rows]
     )
     trainer = SFTTrainer(
-        model=str(locate("tiny-pl", folder).folder),
+        model=AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32),
+        processing_class=AutoTokenizer.from_pretrained(base),
         train_dataset=dataset,
         peft_config=LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules="all-linear", task_type="CAUSAL_LM"),
         args=SFTConfig(
@@ -75,7 +78,6 @@ def trl_worker(folder: Path, epochs: int, checkpointing: bool) -> None:
             max_length=LENGTH,
             use_cpu=True,
             bf16=False,
-            model_init_kwargs={"dtype": torch.float32},
             save_strategy="no",
             logging_steps=10_000,
             report_to="none",

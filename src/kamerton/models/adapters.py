@@ -88,6 +88,7 @@ def save_finished(loaded: LoadedModel, method: Method, folder: Path) -> None:
     else:
         weights = _full_weights(loaded.model)
         loaded.model.config.dtype = "bfloat16"
+        loaded.model.config.architectures = [type(loaded.model).__name__]  # other tools choose the class by it
         loaded.model.config.save_pretrained(folder)
         if loaded.model.generation_config is not None:
             loaded.model.generation_config.save_pretrained(folder)
