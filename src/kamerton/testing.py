@@ -45,7 +45,9 @@ class EchoGenerator:
         self._answer = answer
         self._nats_per_token = nats_per_token
 
-    def generate(self, prompts: Sequence[list[Message]], max_new_tokens: int) -> list[Generation]:
+    def generate(
+        self, prompts: Sequence[list[Message]], max_new_tokens: int, *, tools: Sequence[str] = ()
+    ) -> list[Generation]:
         """The answers, cut after `max_new_tokens` words."""
         return [self._cut(self._answer(list(prompt)), max_new_tokens) for prompt in prompts]
 
@@ -56,7 +58,7 @@ class EchoGenerator:
             return Generation(text, len(words) + 1, True)
         return Generation(" ".join(words[:max_new_tokens]), max_new_tokens, False)
 
-    def score(self, conversations: Sequence[list[Message]]) -> list[Score]:
+    def score(self, conversations: Sequence[list[Message]], *, tools: Sequence[str] = ()) -> list[Score]:
         """The likelihood of each last turn."""
         return self.score_texts([conversation[-1]["content"] for conversation in conversations])
 

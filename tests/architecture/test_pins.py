@@ -27,7 +27,9 @@ def _declared(*, extras: bool) -> dict[str, Requirement]:
     lines = list(project["dependencies"])
     if extras:
         lines += [line for extra in project["optional-dependencies"].values() for line in extra]
-    return {canonicalize_name(each.name): each for each in map(Requirement, lines)}
+    declared = {canonicalize_name(each.name): each for each in map(Requirement, lines)}
+    declared.pop(project["name"], None)  # an extra that takes others in names the project itself
+    return declared
 
 
 def _pins() -> dict[str, str]:

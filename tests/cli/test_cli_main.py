@@ -201,7 +201,7 @@ def test_a_file_name_that_is_no_text_does_not_break_the_document(tmp_path: Path)
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["sources"][0]["file"] == name
+    assert json.loads(done.stdout)["sources"][0]["file"] == "wie\ufffd.jsonl"
 
 
 def test_a_workspace_folder_named_as_a_library_is_not_imported(tmp_path: Path) -> None:

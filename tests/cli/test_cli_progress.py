@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from kamerton.cli.progress import EvaluationProgress, TrainingProgress
+from kamerton.cli.progress import EvaluationProgress, StepProgress, TrainingProgress
 from kamerton.cli.screen import Screen
 
 
@@ -69,3 +69,39 @@ def test_each_stage_of_an_evaluation_is_told_once(capsys: pytest.CaptureFixture[
             for done in (0, 4, 8):
                 progress(what, done, 8)
     assert capsys.readouterr().out == "      tuned: generate: 8 items\n      tuned: score: 8 items\n"
+
+
+def test_steps_are_a_line_in_a_terminal_that_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    screen, file = _terminal()
+    with StepProgress(screen) as progress:
+        assert file.getvalue() == ""
+        progress("read [/bold] \x1b[2Jletters.jsonl, 45 %")
+    with StepProgress(screen) as progress:
+        progress("x" * 300)
+        progress.hide()
+        at = len(file.getvalue())
+        screen.say("a result")
+    text = file.getvalue()
+    assert "read [/bold] \\x1b[2Jletters.jsonl, 45 %" in text
+    assert "x" * 97 + "…" in text
+    assert "x" * 98 not in text, "a line that is broken cannot be taken away"
+    assert text[at:] == "a result\n"
+
+
+def test_steps_are_nothing_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    with StepProgress(Screen(json=False)) as progress:
+        progress("read letters.jsonl, 45 %")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_error_takes_the_line_away() -> None:
+    screen, file = _terminal()
+
+    def work() -> None:
+        with StepProgress(screen) as progress:
+            progress("leaks")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert "\x1b[?25h" in file.getvalue(), "the cursor is shown again"

@@ -1,80 +1,22 @@
-"""Cleaning and the report: nothing is dropped silently, and thresholds fail the check."""
+"""The report of a check: it adds up, it names places, and thresholds fail it."""
 
 import json
 from pathlib import Path
 
-import pytest
-
-from kamerton.data.check import CleanResult, clean, report
+from kamerton.data.check import report
+from kamerton.data.cleaning import CleanResult, clean
 from kamerton.data.duplicates import near_duplicate_clusters
-from kamerton.data.read import read_sources
+from kamerton.data.reading import read_sources
 from kamerton.data.rows import Row
 from kamerton.data.split import SplitResult, split
 from kamerton.ground.digests import set_digest
-from kamerton.recipe.data import CheckSection, CleanSection, SplitSection
+from kamerton.recipe import CheckSection, CleanSection, SplitSection
 from kamerton.records.data import DataReport
 
 
 def chat_row(prompt: str, answer: str, line: int = 1, **more: str) -> Row:
     turns = ({"role": "user", "content": prompt}, {"role": "assistant", "content": answer})
     return Row(messages=turns, file="f", line=line, **more)  # type: ignore[arg-type]
-
-
-def found(result: CleanResult) -> list[tuple[int, str, str]]:
-    return [(finding.line, finding.kind, finding.severity) for finding in result.findings]
-
-
-def test_rows_without_prompt_or_answer_are_set_aside_and_named() -> None:
-    rows = [
-        chat_row("a", "b", 1),
-        chat_row("a", " \n", 2),
-        chat_row(" ", "b", 3),
-        Row(text="\t", file="f", line=4),
-        Row(text="c", file="f", line=5),
-    ]
-    result = clean(rows, CleanSection())
-    assert [row.line for row in result.rows] == [1, 5]
-    assert found(result) == [(2, "empty_answer", "error"), (3, "empty_prompt", "error"), (4, "empty_text", "error")]
-    assert len(rows) == len(result.rows) + len(result.findings)
-
-
-def test_the_least_answer_counts_characters_without_space() -> None:
-    rows = [chat_row("a", " żółć ", 1), chat_row("a", " żół ", 2)]
-    result = clean(rows, CleanSection(min_answer_chars=4))
-    assert [row.line for row in result.rows] == [1]
-    assert found(result) == [(2, "short_answer", "error")]
-    assert "min_answer_chars is 4" in result.findings[0].message
-    assert len(clean([chat_row("a", "")], CleanSection(min_answer_chars=0)).rows) == 1
-
-
-@pytest.mark.parametrize(("option", "left"), [("drop", [1, 3]), ("keep", [1, 2, 3, 4])])
-def test_equal_rows_are_named_and_dropped_or_kept(option: str, left: list[int]) -> None:
-    rows = [chat_row("a", "b", 1), chat_row("a", "b", 2), chat_row("a", "c", 3), chat_row("a", "b", 4)]
-    result = clean(rows, CleanSection(exact_duplicates=option))  # type: ignore[arg-type]
-    assert [row.line for row in result.rows] == left
-    assert found(result) == [(2, "exact_duplicate", "warning"), (4, "exact_duplicate", "warning")]
-    assert "f:1" in result.findings[0].message
-
-
-@pytest.mark.parametrize(
-    ("row", "kind"),
-    [
-        (chat_row("Powtórz", " Powtórz"), "answer_is_prompt"),
-        (chat_row("a\x00b", "c"), "control_character"),
-        (chat_row("a", "b\x07"), "control_character"),
-        (chat_row("a", "b\u202ec"), "control_character"),
-        (chat_row("a", "\ufffdle"), "replacement_character"),
-        (Row(text="z\ufffd"), "replacement_character"),
-    ],
-)
-def test_doubtful_rows_are_kept_with_a_warning(row: Row, kind: str) -> None:
-    result = clean([row], CleanSection())
-    assert result.rows == [row]
-    assert [(finding.kind, finding.severity) for finding in result.findings] == [(kind, "warning")]
-
-
-def test_ordinary_space_is_no_control_character() -> None:
-    assert clean([chat_row("a\tb\r\nc\u00a0d\u0085", "„żółw”\u200d")], CleanSection()).findings == []
 
 
 QUESTIONS = ["Kiedy otwarty jest urząd gminy", "Jak zgłosić dziurę w drodze", "Ile kosztuje wpis do ewidencji"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kamerton.data.duplicates import near_duplicate_clusters
 from kamerton.data.rows import Row
 from kamerton.data.split import SplitResult, split
-from kamerton.recipe.data import SplitSection
+from kamerton.recipe import SplitSection
 
 
 def text_row(text: str, group: str = "") -> Row:

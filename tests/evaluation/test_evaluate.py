@@ -92,6 +92,33 @@ def test_the_same_call_gives_the_same_record_and_the_seed_moves_intervals_only()
     assert other.metrics["token_f1"].low != first.metrics["token_f1"].low
 
 
+def test_clean_and_contaminated_items_are_measured_apart(tmp_path: Path) -> None:
+    seen = [index < 20 for index in range(40)]
+    record = evaluate(EchoGenerator(), ROWS, OPTIONS, set_name="test", contaminated=seen)
+    assert record.contaminated == 20
+    clean, leaked = record.subsets["clean"], record.subsets["contaminated"]
+    # The first 30 of 40 are echoed.
+    assert (clean["exact_match"].value, leaked["exact_match"].value) == (0.5, 1.0)
+    assert (clean["exact_match"].n_items, leaked["exact_match"].n_items) == (20, 20)
+    assert list(clean) == list(leaked) == list(record.metrics)
+    whole = evaluate(EchoGenerator(), ROWS, OPTIONS, set_name="test")
+    assert record.metrics == whole.metrics
+    assert (whole.contaminated, whole.subsets) == (None, {})
+    for same in (True, False):
+        alike = evaluate(EchoGenerator(), ROWS, OPTIONS, set_name="test", contaminated=[same] * 40)
+        assert (alike.contaminated, alike.subsets) == (40 * same, {})
+    few = OPTIONS.model_copy(update={"max_items": 25})
+    first = evaluate(EchoGenerator(), ROWS, few, set_name="test", contaminated=seen)
+    assert (first.contaminated, first.subsets["clean"]["exact_match"].n_items) == (20, 5)
+    with pytest.raises(DataError, match="39 verdicts"):
+        evaluate(EchoGenerator(), ROWS, OPTIONS, set_name="test", contaminated=seen[1:])
+    # A record of before is read as one that nobody looked for.
+    record.write(tmp_path / "new.json")
+    assert EvaluationRecord.read(tmp_path / "new.json") == record
+    old = {key: value for key, value in whole.model_dump(mode="json").items() if key not in ("contaminated", "subsets")}
+    assert EvaluationRecord.model_validate(old) == whole
+
+
 def test_answers_that_reach_the_limit_are_counted() -> None:
     long = [row(f"{'raz ' * words}koniec", "A: tak") for words in (8, 2, 3)]
     record = evaluate(EchoGenerator(), long, OPTIONS, set_name="test")
@@ -171,7 +198,7 @@ def test_progress_names_the_stage() -> None:
 
 
 def test_a_few_shot_model_says_how_many_examples_it_used() -> None:
-    generator = FewShotGenerator(EchoGenerator(), ROWS[:3], fits=lambda prompt: len(prompt) <= 6)
+    generator = FewShotGenerator(EchoGenerator(), ROWS[:3], fits=lambda prompt, tools: len(prompt) <= 6)
     assert evaluate(generator, ROWS[3:], OPTIONS, set_name="test").shots_used == 2
 
 

@@ -74,11 +74,11 @@ def test_examples_are_dropped_from_the_front_until_the_prompt_fits() -> None:
         seen.append(prompt)
         return ""
 
-    generator = FewShotGenerator(EchoGenerator(answer), ROWS[:3], fits=lambda prompt: len(prompt) <= 4)
+    generator = FewShotGenerator(EchoGenerator(answer), ROWS[:3], fits=lambda prompt, tools: len(prompt) <= 4)
     generator.generate([ASKED], 10)
     assert [message["content"] for message in seen[0]] == ["pytanie 2", "odpowiedź 2", "nowe"]
     assert generator.shots_used == 1
-    never = FewShotGenerator(EchoGenerator(answer), ROWS[:3], fits=lambda prompt: False)
+    never = FewShotGenerator(EchoGenerator(answer), ROWS[:3], fits=lambda prompt, tools: False)
     never.generate([ASKED], 10)
     assert seen[1] == ASKED
     assert never.shots_used == 0

@@ -44,8 +44,8 @@ def test_every_fault_is_told_at_once(project: Workspace) -> None:
     (project.root / "data" / "general.jsonl").unlink()
     shutil.rmtree(project.root / "base")
     failed = _failed(_check(project, "data.check.min_test_rows=30"))
-    assert failed.keys() == {"data", "set general", "model"}
-    assert failed["data"] == "the test part has 24 rows; data.check.min_test_rows is 30"
+    assert failed.keys() == {"data", "test_rows", "set general", "model"}
+    assert failed["test_rows"] == "the test part has 24 rows; data.check.min_test_rows is 30"
     assert failed["set general"].startswith("data/general.jsonl: no such file")
     assert "no such model" in failed["model"]
 
@@ -64,8 +64,17 @@ def test_data_that_cannot_be_read_leaves_the_rest_to_be_checked(project: Workspa
 
 
 def test_rows_that_would_be_cut_fail_the_check(project: Workspace) -> None:
-    assert _failed(_check(project, "training.max_length=64")).keys() <= {"length", "model"}
-    assert not _check(project, "training.max_length=64").passed
+    result = _check(project, "training.max_length=64")
+    assert {"truncated", "masked"} & _failed(result).keys()
+    assert _failed(result).keys() <= {"truncated", "masked", "data", "model"}
+    assert not result.passed
+
+
+def test_each_step_is_told(project: Workspace) -> None:
+    told: list[str] = []
+    check(project.root / "recipe.yaml", project, on_step=told.append)
+    assert told[0] == "read train"
+    assert told[-2:] == ["report", "sets and model"]
 
 
 def test_prompts_without_room_for_an_answer_fail_before_the_training(project: Workspace) -> None:
@@ -85,4 +94,4 @@ def test_the_exit_code_is_the_verdict(project: Workspace) -> None:
     assert (good.code, good.out.splitlines()[-1]) == (0, "ready to train")
     bad = kamerton(project.root, "check", "recipe.yaml", "data.check.min_test_rows=30")
     assert (bad.code, bad.out.splitlines()[-1]) == (1, "not ready")
-    assert "NO  data" in bad.out
+    assert "NO  test_rows" in bad.out

@@ -21,7 +21,11 @@ def test_a_tutorial_from_data_to_comparison(tmp_path: Path, tiny_base: Path) -> 
     assert manager.validate_data().passed
     assert not place.home.exists(), "looking keeps nothing"
     prepared = manager.prepare_data()
-    assert prepared.lineage.versions == {"train": "tiny@v1"}
+    assert prepared.lineage.versions == {
+        "train": "tiny@v1",
+        "validation": "tiny.validation@v1",
+        "test": "tiny.test@v1",
+    }
 
     seen: list[dict[str, Any]] = []
     record = manager.start_training(on_progress=seen.append)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from kamerton.flows.datasets import commit_data
-from kamerton.flows.prepare import prepare, prepare_again, whole_rows
+from kamerton.flows.prepare import prepare, prepare_again
+from kamerton.flows.sources import whole_rows
 from kamerton.ground.errors import DataError
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import Recipe
@@ -30,10 +31,7 @@ def test_files_of_their_own_take_nothing_from_the_training_file(project: Workspa
     prepared = prepare(_recipe(test=["test.jsonl"], split={"validation": 0.0, "test": 0.5}), project)
     assert {name: len(rows) for name, rows in prepared.parts.items()} == {"train": 40, "validation": 0, "test": 32}
     assert prepared.lineage.versions == {"train": "m@v1", "test": "m.test@v1"}
-    assert (
-        prepare_again(_recipe(test=["test.jsonl"], split={"validation": 0.0}), prepared.lineage, project)
-        == prepared.parts
-    )
+    assert prepare_again(prepared.lineage, project) == prepared.parts
 
 
 def test_rows_set_aside_from_a_test_file_are_in_the_report(project: Workspace) -> None:

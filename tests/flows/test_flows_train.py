@@ -53,7 +53,6 @@ def test_a_failed_data_check_makes_no_run(project: Workspace) -> None:
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        (["training.max_length=80"], "longer than 80 tokens"),
         (["method.targets=[q_prj]"], "the model has no linear layer q_prj"),
         (["model.chat_template=chatml", "training.device=cuda"], "there is no CUDA GPU here"),
     ],

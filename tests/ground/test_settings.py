@@ -39,6 +39,26 @@ def test_an_empty_setting_is_no_setting(tmp_path: Path, monkeypatch: pytest.Monk
     assert Workspace.at(tmp_path).tracking_uri.startswith("sqlite:")
 
 
+def test_a_home_may_begin_with_the_users_folder_and_blanks_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setenv("KAMERTON_HOME", "~/store")
+    assert Workspace.at(tmp_path).home == tmp_path / "me" / "store"
+    monkeypatch.setenv("KAMERTON_HOME", "  ")
+    assert Workspace.at(tmp_path).home == tmp_path / ".kamerton"
+
+
+@pytest.mark.parametrize("home", ["loop", "loop/below"])
+def test_a_home_behind_a_link_to_itself_is_named(home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.setenv("KAMERTON_HOME", str(tmp_path / home))
+    with pytest.raises(StorageError) as caught:
+        Workspace.at(tmp_path).ensure()
+    assert "loop" in caught.value.where
+    assert caught.value.mend
+
+
 def test_the_root_is_absolute_whatever_comes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     workspace = Workspace.at()
@@ -52,6 +72,17 @@ def test_a_home_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(StorageError) as caught:
         Workspace.at(tmp_path).ensure()
     assert "file" in caught.value.where
+
+
+@pytest.mark.parametrize("home", ["FILE", "/proc/kamerton/home", "/dev/null", "/sys/kamerton"])
+def test_a_home_that_is_no_place_for_files_is_named(home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("x")
+    place = str(tmp_path / "file") if home == "FILE" else home
+    monkeypatch.setenv("KAMERTON_HOME", place)
+    with pytest.raises(StorageError) as caught:
+        Workspace.at(tmp_path).ensure()
+    assert caught.value.where.startswith(place[:5])
+    assert caught.value.mend
 
 
 @pytest.mark.parametrize(("value", "expected"), [("1", True), ("TRUE", True), ("0", False), ("", False), ("no", False)])

@@ -233,7 +233,11 @@ def test_every_key_refuses_another_type(key: str) -> None:
 
 def _beyond() -> Iterator[tuple[str, str]]:
     for key, field in LEAVES.items():
-        for option in [field, *field.get("anyOf", [])]:
+        branches = field.get("anyOf", [])
+        shares = any(branch.get("type") == "number" for branch in branches)
+        for option in [field, *branches]:
+            if shares and option.get("type") == "integer":
+                continue  # a share or a number: what is below the number's bound is a share
             step = 1 if option.get("type") == "integer" else 0.001
             if "minimum" in option:
                 yield key, str(option["minimum"] - step)

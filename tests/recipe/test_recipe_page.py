@@ -21,7 +21,14 @@ def sections(kind: type[Section] = Section) -> Iterator[type[Section]]:
         yield from sections(below)
 
 
-ALL = sorted({section for section in sections() if section.__module__.startswith("kamerton.")}, key=str)
+ALL = sorted(
+    {
+        section
+        for section in sections()
+        if section.__module__.startswith("kamerton.") and not section.__name__.startswith("_")
+    },
+    key=str,
+)
 
 
 @pytest.mark.parametrize("file", OUTPUTS)

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kamerton.registry.report.charts import Bar, Interval, Line, bars, intervals, lines, log_ticks, nice_ticks, stacks
+from kamerton.registry.report.charts import (
+    Bar,
+    Interval,
+    Line,
+    bars,
+    histogram,
+    intervals,
+    lines,
+    log_ticks,
+    nice_ticks,
+    stacks,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
@@ -155,3 +166,16 @@ def test_texts_are_escaped() -> None:
     for svg in svgs:
         assert chart(svg).find(f".//{SVG}script") is None
         assert re.search(r"<script", svg) is None
+
+
+@pytest.mark.parametrize("width", [340, 780])
+def test_a_histogram_has_a_bar_for_each_bin_with_values_and_no_label_over_another(width: float) -> None:
+    bins = [(str(edge), count, f"{edge}: {count}") for edge, count in ((10, 4), (20, 0), (50, 9), (1_000_000, 1))]
+    drawn = str(histogram(bins, width=width, title="T", description="D", axis="<characters>", count=str))
+    assert drawn.count('class="bar"') == 3
+    heights = [float(height) for height in re.findall(r'height="([\d.]+)" rx="2" class="bar"', drawn)]
+    assert heights[1] == max(heights)
+    assert heights[0] == pytest.approx(heights[1] * 4 / 9, rel=0.02)
+    assert "&lt;characters&gt;" in drawn
+    places = [float(x) for x in re.findall(r'<text x="([\d.]+)"[^>]*class="tick" text-anchor="start"', drawn)]
+    assert all(second - first > 7 * 6.4 for first, second in pairwise(places))

@@ -55,3 +55,17 @@ def test_a_bare_run_says_which_command_makes_what_is_missing() -> None:
     text = render_markdown(build_document(bare()), "en")
     assert "No verdict yet" in text
     assert "```text\nkamerton check RECIPE\n```" in text
+
+
+@pytest.mark.parametrize("language", ["en", "pl"])
+def test_contaminated_items_and_the_clean_ones_alone_are_told(language: str) -> None:
+    inputs = sample()
+    own = inputs.evaluations[0]
+    clean = {name: metric.model_copy(update={"value": 0.123}) for name, metric in own.metrics.items()}
+    leaked = own.model_copy(update={"contaminated": 7, "subsets": {"clean": clean, "contaminated": clean}})
+    plain = render_markdown(build_document(inputs), language)
+    text = render_markdown(build_document(replace(inputs, evaluations=[leaked, *inputs.evaluations[1:]])), language)
+    said = {"en": "7 items stand in the training rows.", "pl": "7 pozycji znajduje się w wierszach treningowych."}
+    assert said[language] in text
+    assert said[language] not in plain
+    assert {"en": "12.3", "pl": "12,3"}[language] in text.split(said[language])[1].splitlines()[0]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from random import Random
 
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kamerton.training.batches import EpochSampler, batch_digest, collate, epoch_order
+from kamerton.training.batches import EpochSampler, batch_digest, collate, epoch_order, epoch_size, times_seen
 from kamerton.training.examples import Example
 
 
@@ -20,6 +22,8 @@ EXAMPLES = st.lists(st.tuples(st.text(max_size=4), st.integers(1, 9)), max_size=
     lambda pairs: [_example(name, length) for name, length in pairs]
 )
 MANY = [_example(f"row-{number}", 1 + number % 37) for number in range(200)]
+GOLDEN = ["6594380e67b0cfd6", "c737165ad2a5846b"]
+FIRST = [9, 10, 11, 12, 0, 37, 1, 38, 2, 39, 3, 4]
 
 
 @given(EXAMPLES, st.integers(1, 7), st.integers(0, 99), st.integers(0, 9))
@@ -70,6 +74,76 @@ def test_only_the_last_batch_is_short() -> None:
     lengths = [[len(examples[index].ids) for index in order[start : start + 4]] for start in range(0, len(order), 4)]
     assert all(max(batch) - min(batch) <= 1 for batch in lengths[:-1])
     assert len(lengths[-1]) == 3
+
+
+# Weights.
+
+
+def _weighted(weights: list[float], length: int = 5) -> list[Example]:
+    return [
+        dataclasses.replace(_example(f"row-{number}", 1 + number % length), weight=weight)
+        for number, weight in enumerate(weights)
+    ]
+
+
+WEIGHTS = st.lists(st.floats(0.01, 4) | st.sampled_from([1.0, 2.0]), max_size=60)
+
+
+def test_with_unit_weights_the_order_is_the_one_of_old_runs() -> None:
+    """The orders of a run that was made before there were weights; a rebuild needs them to the last place."""
+    found = [epoch_order(MANY, width, 7, epoch) for width, epoch in ((4, 2), (3, 0))]
+    assert [hashlib.sha256(str(order).encode()).hexdigest()[:16] for order in found] == GOLDEN
+    assert epoch_order(MANY[:40], 4, 7, 2)[:12] == FIRST
+
+
+@given(WEIGHTS, st.integers(1, 7), st.integers(0, 99), st.integers(0, 9))
+def test_an_epoch_shows_each_example_as_often_as_it_is_seen(
+    weights: list[float], width: int, seed: int, epoch: int
+) -> None:
+    examples = _weighted(weights)
+    order = epoch_order(examples, width, seed, epoch)
+    times = [times_seen(example, seed, epoch) for example in examples]
+    assert [order.count(index) for index in range(len(examples))] == times
+    assert all(0 <= seen - int(weight) <= (weight != int(weight)) for seen, weight in zip(times, weights, strict=True))
+    assert epoch_size(examples, seed, epoch) == len(order)
+    sampler = EpochSampler(examples, width, seed)
+    sampler.set_epoch(epoch)
+    assert (len(sampler), list(sampler)) == (len(order), order)
+
+
+@given(WEIGHTS, st.randoms(use_true_random=False))
+def test_how_often_an_example_is_seen_does_not_depend_on_the_others(weights: list[float], luck: Random) -> None:
+    examples = _weighted(weights)
+    moved = [example for example in examples if luck.random() < 0.5]
+    luck.shuffle(moved)
+    for example in moved:
+        assert times_seen(example, 3, 1) == epoch_order(examples, 2, 3, 1).count(examples.index(example))
+    if len(moved) == len(examples):
+        ids = [examples[index].id for index in epoch_order(examples, 2, 3, 1)]
+        assert [moved[index].id for index in epoch_order(moved, 2, 3, 1)] == ids
+
+
+def test_over_many_epochs_each_weight_is_met() -> None:
+    examples = _weighted([0.25, 1.0, 1.7, 3.0, 0.0125])
+    shown = [sum(times_seen(example, 5, epoch) for epoch in range(4000)) / 4000 for example in examples]
+    for mean, example in zip(shown, examples, strict=True):
+        rest = example.weight % 1
+        assert abs(mean - example.weight) <= 4 * (rest * (1 - rest) / 4000) ** 0.5
+
+
+def test_the_showings_of_one_example_stand_apart() -> None:
+    """Each has an address of its own, so that they do not come in one batch (among rows of one length)."""
+    order = epoch_order(_weighted([8.0] + [1.0] * 192, 1), 8, 1, 0)
+    places = [place for place, index in enumerate(order) if index == 0]
+    assert len(places) == 8
+    assert len({place // 8 for place in places}) >= 5
+
+
+def test_only_the_last_batch_of_a_weighted_epoch_is_short() -> None:
+    examples = _weighted([0.5 + number % 3 for number in range(150)])
+    order = epoch_order(examples, 4, 1, 0)
+    lengths = [[len(examples[index].ids) for index in order[start : start + 4]] for start in range(0, len(order), 4)]
+    assert all(max(batch) - min(batch) <= 1 for batch in lengths[:-1])
 
 
 def test_the_sampler_follows_the_epoch() -> None:

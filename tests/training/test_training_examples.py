@@ -161,3 +161,38 @@ def load_words(chat: ChatFormat, ids: list[int]) -> str:
 
 def test_a_short_text_is_never_dressed(chat: ChatFormat) -> None:
     assert not any(_dressed(chat, [_text("raz dwa trzy cztery pięć sześć siedem")], 1.0))
+
+
+# weights
+
+
+def test_each_sequence_has_the_weight_of_its_row(chat: ChatFormat) -> None:
+    silent = Row(messages=({"role": "user", "content": "Halo?"}, {"role": "assistant", "content": "x" * 900}))
+    plain = build_examples([row(0), silent, row(0), row(1)], chat, "sft", 40)
+    built = build_examples([row(0), silent, row(0), row(1)], chat, "sft", 40, weights=[0.5, 9.0, 2.0, 1.0])
+    by_id = {example.id: example.weight for example in built.examples}
+    assert by_id[f"{row(0).row_hash}:0"] == 0.5
+    assert by_id[f"{row(0).row_hash}:1"] == 2.0
+    assert by_id[f"{row(1).row_hash}:0"] == 1.0
+    assert {example.weight for example in plain.examples} == {1.0}
+    assert [example.ids for example in built.examples] == [example.ids for example in plain.examples]
+    assert built.tokens == round(sum(example.weight * len(example.ids) for example in built.examples))
+
+
+def test_texts_of_one_weight_are_packed_together(chat: ChatFormat) -> None:
+    texts = [_text(f"Zdanie numer {number} o rzece i moście.") for number in range(12)]
+    weights = [0.5 if number % 3 else 2.0 for number in range(12)]
+    built = build_examples(texts, chat, "pretrain", 16, weights=weights)
+    assert [example.id for example in built.examples] == [str(number) for number in range(len(built.examples))]
+    for weight in (0.5, 2.0):
+        alone = [text for text, each in zip(texts, weights, strict=True) if each == weight]
+        expected = [example.ids for example in build_examples(alone, chat, "pretrain", 16).examples]
+        assert [example.ids for example in built.examples if example.weight == weight] == expected
+    equal = build_examples(texts, chat, "pretrain", 16, weights=[1.0] * 12)
+    assert equal == build_examples(texts, chat, "pretrain", 16)
+
+
+@pytest.mark.parametrize("objective", ["sft", "pretrain"])
+def test_a_weight_for_each_row_is_asked_for(chat: ChatFormat, objective: str) -> None:
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        build_examples(rows(3), chat, objective, 64, weights=[1.0, 1.0])

@@ -50,6 +50,18 @@ def test_counts_are_those_of_the_run(tiny_base: Path, tmp_path: Path, method: st
         assert stored <= told["disk_bytes"] <= 3 * stored
 
 
+def test_counts_of_weighted_rows_are_those_of_the_run(tiny_base: Path, tmp_path: Path) -> None:
+    wanted, weights = options(max_steps=None, epochs=2), [2.0, 0.5, 1.0, 0.5, 3.0, 1.0, 1.0, 0.5, 0.5]
+    told = forecast(_recipe(tiny_base, max_steps=None, epochs=2), rows(9), tmp_path, weights)
+    loaded = start(tiny_base, LORA, wanted)
+    built = build_examples(rows(9), loaded.format, "sft", wanted.max_length, weights=weights)
+    result = run_training(loaded, {"train": built.examples, "validation": []}, LORA, wanted, new_run(tmp_path))
+    assert told["steps"] == result.steps
+    lengths = [len(example.ids) for example in built.examples]
+    assert told["tokens_per_epoch"] == round(sum(w * length for w, length in zip(weights, lengths, strict=True)))
+    assert told["tokens_per_epoch"] > sum(lengths)
+
+
 def test_memory_grows_with_what_it_depends_on(tiny_base: Path, tmp_path: Path) -> None:
     def peak(method: Any = LORA, **training: Any) -> int:
         return int(forecast(_recipe(tiny_base, method, **training), rows(9), tmp_path)["peak_bytes"])

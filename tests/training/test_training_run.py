@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
+import math
 import os
 import shutil
 import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors import SafetensorError
 from training_samples import LORA, METHODS, new_run, options, parts, start, train
 
 from kamerton.ground.digests import folder_digests
-from kamerton.ground.errors import Interrupted, StorageError, VerdictError
+from kamerton.ground.errors import DataError, Interrupted, StorageError, VerdictError
 from kamerton.journal import RunFolder, first_difference, read_events, read_trace
 from kamerton.models import tensors
 from kamerton.models.adapters import WEIGHTS
@@ -26,6 +31,8 @@ from kamerton.models.scratch import create
 from kamerton.recipe import Architecture, FullMethod, TrainingSection
 from kamerton.testing import write_tiny_base
 from kamerton.training import run as run_module
+from kamerton.training.batches import batch_digest, collate, epoch_order, epoch_size
+from kamerton.training.examples import Example
 from kamerton.training.run import Plan, plan_steps, run_training
 
 FULL_DISK = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
@@ -66,18 +73,133 @@ def _same_as(finished: Any, run: RunFolder, result: Any) -> bool:
 @pytest.mark.parametrize(
     ("examples", "changes", "plan"),
     [
-        (10, {"batch_size": 2, "epochs": 2, "max_steps": None}, Plan(5, 10, 1)),
-        (11, {"batch_size": 2, "epochs": 2, "max_steps": None}, Plan(6, 12, 1)),
-        (11, {"batch_size": 2, "accumulation": 4, "epochs": 3, "max_steps": None}, Plan(2, 6, 1)),
-        (10, {"batch_size": 2, "epochs": 0.5, "max_steps": None}, Plan(5, 3, 1)),
-        (10, {"batch_size": 64, "epochs": 0.01, "max_steps": None}, Plan(1, 1, 1)),
-        (400, {"batch_size": 4, "epochs": 1, "max_steps": None}, Plan(100, 100, 5)),
-        (10, {"batch_size": 2, "epochs": 9, "max_steps": 7}, Plan(5, 7, 1)),
-        (10, {"batch_size": 2, "max_steps": 7, "warmup_steps": 0}, Plan(5, 7, 0)),
+        (10, {"batch_size": 2, "epochs": 2, "max_steps": None}, Plan(5, 10, 1, (5, 5))),
+        (11, {"batch_size": 2, "epochs": 2, "max_steps": None}, Plan(6, 12, 1, (6, 6))),
+        (11, {"batch_size": 2, "accumulation": 4, "epochs": 3, "max_steps": None}, Plan(2, 6, 1, (6, 6, 6))),
+        (10, {"batch_size": 2, "epochs": 0.5, "max_steps": None}, Plan(5, 3, 1, (5,))),
+        (10, {"batch_size": 64, "epochs": 0.01, "max_steps": None}, Plan(1, 1, 1, (1,))),
+        (400, {"batch_size": 4, "epochs": 1, "max_steps": None}, Plan(100, 100, 5, (100,))),
+        (10, {"batch_size": 2, "epochs": 9, "max_steps": 7}, Plan(5, 7, 1, (5, 5))),
+        (10, {"batch_size": 2, "max_steps": 7, "warmup_steps": 0}, Plan(5, 7, 0, (5, 5))),
     ],
 )
 def test_the_plan(examples: int, changes: dict[str, Any], plan: Plan) -> None:
-    assert plan_steps(examples, options(**changes)) == plan
+    rows = [Example(str(number), [1], [1]) for number in range(examples)]
+    assert plan_steps(rows, options(**changes)) == plan
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"batch_size": 2, "epochs": 3.0},
+        {"batch_size": 2, "epochs": 2.4},
+        {"batch_size": 2, "accumulation": 3, "epochs": 4.0},
+        {"batch_size": 2, "accumulation": 3, "max_steps": 11},
+    ],
+    ids=str,
+)
+def test_the_plan_of_weighted_epochs(changes: dict[str, Any]) -> None:
+    wanted = options(**({"max_steps": None} | changes))
+    rows = [Example(str(number), [1], [1], 0.25 + number % 3) for number in range(24)]
+    plan = plan_steps(rows, wanted)
+    sizes = [epoch_size(rows, wanted.seed, epoch) for epoch in range(len(plan.batches))]
+    assert len(set(sizes)) > 1
+    assert plan.batches == tuple(math.ceil(size / 2) for size in sizes)
+    steps = [math.ceil(batches / wanted.accumulation) for batches in plan.batches]
+    assert plan.steps_per_epoch == math.ceil(math.ceil(30 / 2) / wanted.accumulation)
+    if wanted.max_steps:
+        assert sum(steps[:-1]) < plan.steps == wanted.max_steps <= sum(steps)
+    else:
+        assert plan.steps == sum(steps[:-1]) + math.ceil(steps[-1] * (1 - (len(steps) - wanted.epochs)))
+
+
+@given(st.integers(1, 400), st.integers(1, 9), st.integers(1, 5), st.floats(0.01, 6.0))
+def test_without_weights_the_plan_is_the_one_of_old_runs(
+    count: int, batch: int, accumulation: int, epochs: float
+) -> None:
+    wanted = options(batch_size=batch, accumulation=accumulation, epochs=epochs, max_steps=None)
+    plan = plan_steps([Example(str(number), [], []) for number in range(count)], wanted)
+    per_epoch = math.ceil(math.ceil(count / batch) / accumulation)
+    assert (plan.steps_per_epoch, plan.steps) == (per_epoch, max(1, math.ceil(per_epoch * epochs)))
+
+
+def test_an_epoch_that_shows_nothing_is_refused() -> None:
+    rows = [Example(str(number), [1], [1], 0.001) for number in range(3)]
+    with pytest.raises(DataError, match="leave epoch 1 without any row"):
+        plan_steps(rows, options())
+
+
+# Weighted epochs.
+
+SHOWN = [0.5, 1.0, 2.5, 0.5, 1.0, 0.5, 2.5, 0.5, 1.5, 0.5]
+
+
+def _weighted(base: Path, run: RunFolder, wanted: TrainingSection, **more: Any) -> tuple[Any, list[Example]]:
+    loaded = start(base, LORA, wanted)
+    built = parts(loaded, wanted)
+    weighted = [dataclasses.replace(each, weight=weight) for each, weight in zip(built["train"], SHOWN, strict=True)]
+    with run.held():
+        return run_training(loaded, built | {"train": weighted}, LORA, wanted, run, **more), weighted
+
+
+@pytest.fixture(scope="module")
+def weighted(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A weighted run of three epochs that nothing interrupted, its examples, and the steps at which epochs end."""
+    run, wanted = new_run(tmp_path_factory.mktemp("weighted")), options(**WEIGHTED)
+    result, examples = _weighted(tiny_base, run, wanted)
+    ends = list(itertools.accumulate(math.ceil(batches / 2) for batches in plan_steps(examples, wanted).batches))
+    return Weighted(run, result, examples, ends)
+
+
+class Weighted(NamedTuple):
+    run: RunFolder
+    result: Any
+    examples: list[Example]
+    ends: list[int]
+
+
+WEIGHTED = {"max_steps": None, "epochs": 3.0, "accumulation": 2, "seed": 1}
+
+
+def test_each_step_of_a_weighted_run_sees_what_its_epoch_names(weighted: Any, tiny_base: Path) -> None:
+    loaded = start(tiny_base, LORA, options(**WEIGHTED))
+    expected = []
+    for epoch in range(3):
+        order = epoch_order(weighted.examples, 2, 1, epoch)
+        cuts = range(0, len(order), 2)
+        batches = [collate([weighted.examples[i] for i in order[s : s + 2]], loaded.pad_id) for s in cuts]
+        expected += [batch_digest(batches[s : s + 2]) for s in range(0, len(batches), 2)]
+    assert [step.batch for step in read_trace(weighted.run.path)] == expected
+    assert len(expected) == weighted.ends[-1] == weighted.result.steps
+    assert weighted.ends == [4, 7, 9]
+    epochs = [event["epoch"] for event in read_events(weighted.run.path) if event["kind"] == "step"]
+    assert [epochs[end - 1] for end in weighted.ends] == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    "where", ["inside the first", "its end", "after its end", "inside the last", "before the last"]
+)
+def test_a_weighted_run_goes_on_to_the_same_bits(weighted: Any, tiny_base: Path, tmp_path: Path, where: str) -> None:
+    run, (first, second, last) = new_run(tmp_path), weighted.ends
+    step = {
+        "inside the first": first - 1,
+        "its end": first,
+        "after its end": first + 1,
+        "inside the last": second + 1,
+        "before the last": last - 1,
+    }[where]
+    with pytest.raises(Interrupted):
+        _weighted(tiny_base, run, options(**WEIGHTED), on_progress=_stop_at(run, step))
+    result, _ = _weighted(tiny_base, run, options(**WEIGHTED))
+    assert _same_as(weighted, run, result)
+
+
+def test_a_weighted_run_that_ends_inside_an_epoch(weighted: Any, tiny_base: Path, tmp_path: Path) -> None:
+    steps = weighted.ends[1] + 1
+    result, _ = _weighted(
+        tiny_base, new_run(tmp_path), options(**WEIGHTED | {"max_steps": steps, "schedule": "constant"})
+    )
+    assert result.steps == steps
 
 
 # What a run leaves.

@@ -39,6 +39,10 @@ class ControlTokens:
         found = self._any.search(text)
         return found.end() if found else 0
 
+    def last_start(self, text: str) -> int:
+        """Where the last control token of a text begins; its length where there is none."""
+        return max(self.starts(text), default=len(text))
+
     def starts(self, text: str) -> set[int]:
         """Where the control tokens of a text begin."""
         return {found.start() for found in self._any.finditer(text)}

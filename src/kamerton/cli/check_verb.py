@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
+from kamerton.cli.arguments import add_recipe_arguments
 from kamerton.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from kamerton.flows.check import CheckItem
 
 __all__ = ["add_arguments", "run"]
 
-_SHOWN = 20
-"""Findings that are shown; all are in the JSON document."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", metavar="RECIPE", help="recipe file (YAML)")
-    parser.add_argument(
-        "overrides", nargs="*", default=[], metavar="key=value", help="values that replace the recipe's"
-    )
+    add_recipe_arguments(parser)
     parser.add_argument("--explain", action="store_true", help="print every value and where it came from, and stop")
 
 
 def run(options: argparse.Namespace, screen: Screen) -> int:
     if options.explain:
         return _explain(options, screen)
+    from kamerton.cli.data.check_shown import MARKS, say_findings_by_kind
+    from kamerton.cli.progress import StepProgress
     from kamerton.cli.tables import plain_table
     from kamerton.flows.check import check
 
-    result = check(options.recipe, overrides=options.overrides)
-    findings = result.data.findings if result.data else []
-    for finding in findings[:_SHOWN]:
-        screen.say(f"{finding.file}:{finding.line}: {finding.severity}: {finding.kind}: {finding.message}")
-    if len(findings) > _SHOWN:
-        screen.say(f"... and {len(findings) - _SHOWN} more findings: kamerton check {options.recipe} --json")
-    rows = [["ok" if item.passed else "NO", item.name, item.text] for item in result.items]
+    with StepProgress(screen) as progress:
+        result = check(options.recipe, overrides=options.overrides, on_step=progress)
+    if result.data:
+        say_findings_by_kind(result.data.findings, screen)
+    rows = [[MARKS[_state(item)], item.name, item.text] for item in result.items]
     screen.say(plain_table(["", "check", "found"], rows, wrap=("found",)))
     screen.say("ready to train" if result.passed else "not ready", style="bold green" if result.passed else "bold red")
     screen.document(result.document())
     return 0 if result.passed else 1
+
+
+def _state(item: CheckItem) -> str:
+    return "failed" if not item.passed else "warning" if item.doubtful else "passed"
 
 
 def _explain(options: argparse.Namespace, screen: Screen) -> int:

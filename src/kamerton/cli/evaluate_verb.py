@@ -53,7 +53,7 @@ def refuse_recipe(options: argparse.Namespace) -> None:
 
 def run(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.cli.progress import EvaluationProgress
-    from kamerton.cli.tables import metrics_table
+    from kamerton.cli.tables import metrics_table, subsets_table
     from kamerton.flows.evaluate import evaluate, evaluate_on, is_own_set
 
     with EvaluationProgress(screen) as progress:
@@ -75,5 +75,13 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     for record in records:
         if record.cut_off:
             screen.say(f"{record.model} on {record.set_name}: {record.cut_off} answers reached max_new_tokens")
+    for record in records:
+        if record.contaminated:
+            screen.say(
+                f"{record.model} on {record.set_name}: {record.contaminated} of {len(record.items)} items stand in the "
+                "training rows"
+            )
+    if any(record.subsets for record in records):
+        screen.say(subsets_table(records))
     screen.document([record.model_dump(mode="json") for record in records])
     return 0

@@ -15,10 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.flows.init import init
+    from kamerton.flows.versions import GIT_CONFIG
 
     written = init(options.folder)
     for path in written:
         screen.say(f"wrote {path}")
+    screen.say(f"merges of data-set pointers, once in each clone: {GIT_CONFIG}")
     screen.say(f"next: cd {options.folder} && kamerton check recipe.yaml")
     screen.document({"written": [str(path) for path in written]})
     return 0

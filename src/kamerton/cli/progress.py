@@ -1,4 +1,4 @@
-"""Live progress of a training: one updating line in a terminal, a line now and then elsewhere."""
+"""Live progress of long work: one updating line in a terminal; elsewhere a line now and then, or none."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
-from kamerton.cli.screen import Screen
+from kamerton.cli.screen import Screen, shown
 
-__all__ = ["EvaluationProgress", "TrainingProgress"]
+__all__ = ["EvaluationProgress", "StepProgress", "TrainingProgress"]
 
 _EVERY = 10.0
 """Seconds between lines where there is no terminal."""
+_SPINNER = 2
+"""Columns of the sign that turns, and of the space after it."""
 
 
 class TrainingProgress:
@@ -79,13 +82,43 @@ class TrainingProgress:
         self._screen.say(f"{self._title}: step {event['step']}/{event['steps']}  {note}{remaining}")
 
 
+class StepProgress:
+    """Shows what is being done, such as `read letters.jsonl, 45 %`: one line that changes in a terminal, else nothing.
+
+    Call it with each step.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        self._console = screen.console
+        self._status = screen.console.status("") if screen.console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.hide()
+
+    def __call__(self, step: str) -> None:
+        if self._status is not None:
+            text = Text(shown(step))
+            text.truncate(max(self._console.width - _SPINNER, 1), overflow="ellipsis")
+            self._status.update(text)
+            self._status.start()
+
+    def hide(self) -> None:
+        """Take the line away until the next step."""
+        if self._status is not None:
+            self._status.stop()
+
+
 class EvaluationProgress:
     """Shows which model is being measured."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self._live = screen.console.is_terminal
-        self._status = screen.console.status("") if self._live else None
+        self._line = StepProgress(screen)
         self._last = ""
 
     def __enter__(self) -> Self:
@@ -94,16 +127,13 @@ class EvaluationProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._status is not None:
-            self._status.stop()
+        self._line.hide()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        if self._status is not None:
-            self._status.update(f"{what}: {done}/{total}")
-            if done < total:
-                self._status.start()
-            else:
-                self._status.stop()
+        if self._screen.console.is_terminal:
+            self._line(f"{what}: {done}/{total}")
+            if done >= total:
+                self._line.hide()
         elif what != self._last:
             self._screen.say(f"      {what}: {total} items")
             self._last = what

@@ -12,7 +12,7 @@ from kamerton.cli.screen import shown
 from kamerton.records.comparison import ComparisonRecord
 from kamerton.records.evaluation import EvaluationRecord, MetricResult
 
-__all__ = ["comparison_table", "metrics_table", "moment", "plain_table"]
+__all__ = ["comparison_table", "metrics_table", "moment", "plain_table", "subsets_table"]
 
 
 def plain_table(
@@ -53,6 +53,25 @@ def metrics_table(records: Sequence[EvaluationRecord]) -> Table:
         cells = [_value(found.get((set_name, model, metric))) for model in models]
         rows.append([metric if set_name == "test" else f"{metric} on {set_name}", *cells])
     return plain_table(["", *models], rows, right=models)
+
+
+def subsets_table(records: Sequence[EvaluationRecord]) -> Table:
+    """One row a metric, set and model: its value on the clean and on the contaminated items."""
+    rows = [
+        [
+            f"{metric} on {record.set_name}",
+            record.model,
+            *(_counted(subset[metric]) for subset in record.subsets.values()),
+        ]
+        for record in records
+        if record.subsets
+        for metric in record.metrics
+    ]
+    return plain_table(["", "model", "clean", "contaminated"], rows, right=("clean", "contaminated"))
+
+
+def _counted(result: MetricResult) -> str:
+    return f"{_value(result)}, n = {result.n_items}"
 
 
 def _value(result: MetricResult | None) -> str:

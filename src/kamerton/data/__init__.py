@@ -4,14 +4,14 @@ Floor 3. A row is a conversation or a text with its file and line; a step takes 
 findings. Lance and Arrow are imported when the store or a Parquet file is used.
 """
 
-from kamerton.data.check import CleanResult, clean, report
+from kamerton.data.check import report
+from kamerton.data.cleaning import CleanResult, clean
 from kamerton.data.duplicates import near_duplicate_clusters
-from kamerton.data.pointer import read_pointer, write_pointer
-from kamerton.data.read import ReadResult, read_sources
+from kamerton.data.reading import ReadResult, read_sources
 from kamerton.data.rows import Row
 from kamerton.data.shapes import Shape, recognise, to_row
-from kamerton.data.split import SplitResult, split
-from kamerton.data.store import DatasetStore, Diff, parse_ref
+from kamerton.data.split import SplitResult, parted_clusters, split
+from kamerton.data.versions import DatasetStore, Diff, parse_ref, read_pointer, write_pointer
 
 __all__ = [
     "CleanResult",
@@ -24,6 +24,7 @@ __all__ = [
     "clean",
     "near_duplicate_clusters",
     "parse_ref",
+    "parted_clusters",
     "read_pointer",
     "read_sources",
     "recognise",

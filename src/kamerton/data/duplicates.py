@@ -6,13 +6,13 @@ chapter 3), the true Jaccard similarity decides, union-find makes the clusters.
 
 from __future__ import annotations
 
-import re
-import unicodedata
+import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from kamerton.data.rows import Row
+from kamerton.data.words import hashed_words, normalised, run_hashes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,15 +24,13 @@ _NGRAM = 3
 _PERMUTATIONS = 128
 _SEED = 1
 _CHUNK = 8192
+"""Texts that are shingled at once."""
+_BLOCK = 1 << 16
+"""Shingles that signatures are taken of at once: they stay in the processor's cache."""
 _RECALL = 0.999
 """Least probability that a pair just at the threshold becomes a candidate."""
 _CROWD = 100
 """Texts in a bucket from which each is compared with one text per cluster only, or the work would be quadratic."""
-
-_WORD = re.compile(r"\w+")
-_MARKS = re.compile("[\u0300-\u036f]")
-_STROKES = (("ł", "l"), ("đ", "d"), ("ø", "o"), ("ħ", "h"))
-"""Letters with a stroke, which Unicode does not take apart."""
 
 
 def near_duplicate_clusters(rows: Sequence[Row], similarity: float) -> list[int]:
@@ -40,7 +38,8 @@ def near_duplicate_clusters(rows: Sequence[Row], similarity: float) -> list[int]
 
     Two rows are in one cluster when the Jaccard similarity of the sets of word 3-grams of their texts is at least
     `similarity`, when they share a non-empty `group`, or when a chain of such rows joins them. Texts are compared
-    in lower case and without diacritics or punctuation; one of fewer than three words must be equal.
+    in lower case and without diacritics or punctuation; one of fewer than three words must be equal. Words are
+    compared by 64-bit hashes.
 
     The text of a conversation is its turns before the last answer, without the system turn. A leak is a question
     that training has seen: the same question with two answers is one, and two questions that share a form letter
@@ -50,17 +49,11 @@ def near_duplicate_clusters(rows: Sequence[Row], similarity: float) -> list[int]
     The clusters depend on the set of rows alone, and are numbered in the order of their first rows. A pair just at
     the threshold is found with a probability of at least 0.999, a closer one with more.
     """
-    places: dict[str, list[int]] = {}
-    for index, row in enumerate(rows):
-        places.setdefault(normalised(_compared(row)), []).append(index)
-    texts = sorted(places)
+    if not rows:
+        return []
     unions = _Unions(len(rows))
-    if similarity < 1.0:
-        for one, other in _near(texts, similarity):
-            unions.join(places[texts[one]][0], places[texts[other]][0])
-    for indices in places.values():
-        for index in indices[1:]:
-            unions.join(indices[0], index)
+    for one, other in _alike([row.question for row in rows], similarity):
+        unions.join(one, other)
     groups: dict[str, int] = {}
     for index, row in enumerate(rows):
         if row.group:
@@ -69,101 +62,145 @@ def near_duplicate_clusters(rows: Sequence[Row], similarity: float) -> list[int]
     return [numbers.setdefault(unions.root(index), len(numbers)) for index in range(len(rows))]
 
 
-def normalised(text: str) -> str:
-    """The words of a text in lower case without diacritics, with one space between; the text itself if it has none."""
-    folded = text.casefold()
-    if not folded.isascii():
-        for letter, plain in _STROKES:
-            folded = folded.replace(letter, plain)
-        folded = _MARKS.sub("", unicodedata.normalize("NFKD", folded))
-    return " ".join(_WORD.findall(folded)) or text.strip()
-
-
-def _compared(row: Row) -> str:
-    if row.text is not None:
-        return row.text
-    return "\n".join(message["content"] for message in row.prompt if message["role"] != "system")
-
-
-def _shingles(text: str) -> frozenset[str]:
-    """The set of word 3-grams; of a text with fewer words, the text itself."""
-    words = text.split(" ")
-    if len(words) < _NGRAM:
-        return frozenset((text,))
-    return frozenset(map(" ".join, zip(words, words[1:], words[2:], strict=False)))
-
-
-def _near(texts: Sequence[str], similarity: float) -> Iterator[tuple[int, int]]:
+def _alike(texts: Sequence[str], similarity: float) -> Iterator[tuple[int, int]]:
     """Pairs of positions whose similarity reaches the threshold; enough of them to join each cluster."""
+    import numpy as np
+
+    hashes, counts, bands = _scan(texts, _bands(similarity) if similarity < 1.0 else (1, 0))
+    # Of equal texts one is compared with others. The order by hash is not the order of the rows, nor do then the
+    # pairs that a crowd leaves out depend on it.
+    _, first, same = np.unique(hashes, return_index=True, return_inverse=True)
+    for index, position in enumerate(first[same].tolist()):
+        if index != position:
+            yield position, index
+    compared = first[counts[first] >= _NGRAM]
     unions = _Unions(len(texts))
-
-    @lru_cache(maxsize=4096)
-    def shingles(position: int) -> frozenset[str]:
-        return _shingles(texts[position])
-
-    def alike(one: int, other: int) -> bool:
-        first, second = shingles(one), shingles(other)
-        common = len(first & second)
-        return common >= similarity * (len(first) + len(second) - common)
-
-    long_texts = [position for position, text in enumerate(texts) if text.count(" ") >= _NGRAM - 1]
-    for bucket in _buckets([texts[position] for position in long_texts], similarity):
-        compared: list[int] = []
-        for member in (long_texts[position] for position in bucket):
-            known = False
-            for other in compared:
-                if unions.root(other) == unions.root(member):
-                    known = True
-                elif alike(other, member):
-                    unions.join(other, member)
-                    known = True
-                    yield other, member
-            if not known or len(bucket) <= _CROWD:
-                compared.append(member)
+    for band in bands:
+        buckets = [bucket for bucket in _buckets(band, compared) if len(set(map(unions.root, bucket))) > 1]
+        shingles = _Shingles(texts, sorted(set().union(*buckets)))
+        for bucket in buckets:
+            yield from _confirmed(bucket, shingles, similarity, unions)
 
 
-def _buckets(texts: Sequence[str], similarity: float) -> Iterator[list[int]]:
-    """Positions that agree in one band of their MinHash signatures, for each band."""
-    if len(texts) < 2:
-        return
+def _scan(
+    texts: Sequence[str], shape: tuple[int, int]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint32]]:
+    """A hash of each text's words, their number, and a key for each band of its MinHash signature, (bands, texts)."""
     import numpy as np
 
-    signatures = _signatures(texts)
-    width = _band_width(similarity)
-    for start in range(0, _PERMUTATIONS - width + 1, width):
-        band = np.ascontiguousarray(signatures[:, start : start + width])
-        keys = band.view(np.dtype((np.void, band.dtype.itemsize * width))).ravel()
-        order = np.argsort(keys, kind="stable")
-        ordered = keys[order]
-        edges = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1], [True])))
-        shared = np.diff(edges) > 1
-        for first, last in zip(edges[:-1][shared], edges[1:][shared], strict=True):
-            yield order[first:last].tolist()
-
-
-def _signatures(texts: Sequence[str]) -> NDArray[np.uint32]:
-    """MinHash signatures, (texts, permutations)."""
-    import numpy as np
-    from rensa import RMinHash
-
-    chunks = []
+    hashes = np.empty(len(texts), dtype=np.uint64)
+    counts = np.empty(len(texts), dtype=np.int64)
+    keys = np.empty((shape[1], len(texts)), dtype=np.uint32)
     for start in range(0, len(texts), _CHUNK):
-        tokens = [list(_shingles(text)) for text in texts[start : start + _CHUNK]]
-        matrix = RMinHash.digest_matrix_from_token_sets(tokens, _PERMUTATIONS, _SEED)
-        chunks.append(np.array(matrix.to_rows(), dtype=np.uint32))
-    return np.concatenate(chunks)
+        stop = min(start + _CHUNK, len(texts))
+        found = hashed_words(texts[start:stop])
+        hashes[start:stop] = found.texts
+        counts[start:stop] = np.diff(found.starts)
+        if shape[1]:
+            shingles = (run_hashes(found.words, _NGRAM) >> np.uint64(32)).astype(np.uint32)
+            _sign(shingles, found.starts[:-1], counts[start:stop] - _NGRAM + 1, shape, keys[:, start:stop])
+    return hashes, counts, keys
 
 
-def _band_width(similarity: float) -> int:
-    """The widest band with which a pair at the threshold still meets in one with probability `_RECALL`.
+def _sign(
+    shingles: NDArray[np.uint32],
+    starts: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    shape: tuple[int, int],
+    keys: NDArray[np.uint32],
+) -> None:
+    """Fill in the band keys of texts with `counts` shingles from `starts` on; those of texts without mean nothing.
+
+    A signature is the least of the shingles' hashes, each time permuted by another odd factor modulo 2^32. A key is a
+    hash of the signature's part in the band.
+    """
+    import numpy as np
+
+    width, bands = shape
+    chance = np.random.default_rng(_SEED)
+    factors = chance.integers(1 << 32, size=width * bands, dtype=np.uint32) | np.uint32(1)
+    mixing = chance.integers(1 << 63, size=(width, 1), dtype=np.uint64) | np.uint64(1)
+    order = np.argsort(counts, kind="stable")
+    done = int(np.searchsorted(counts[order], 1))
+    while done < len(order):
+        # Texts of about the same length side by side; the shorter ones repeat their last shingle.
+        shortest = int(counts[order[done]])
+        block = order[done : done + max(1, _BLOCK // shortest)]
+        block = block[: int(np.searchsorted(counts[block], shortest + shortest // 8 + 1, side="right"))]
+        length = int(counts[block[-1]])
+        matrix = shingles.take(starts[block] + np.minimum(np.arange(length)[:, None], counts[block] - 1))
+        permuted, signature = np.empty_like(matrix), np.empty((width * bands, len(block)), dtype=np.uint32)
+        for factor, least in zip(factors, signature, strict=True):
+            np.multiply(matrix, factor, out=permuted)
+            np.minimum.reduce(permuted, axis=0, out=least)
+        parts = signature.reshape(bands, width, len(block)) * mixing
+        keys[:, block] = parts.sum(axis=1) >> np.uint64(32)
+        done += len(block)
+
+
+def _buckets(band: NDArray[np.uint32], positions: NDArray[np.int64]) -> Iterator[list[int]]:
+    """Positions that have the same key."""
+    import numpy as np
+
+    # Key and place in one number: sorted fast, and in one order only.
+    entries = np.sort(band[positions].astype(np.uint64) << np.uint64(32) | np.arange(len(positions), dtype=np.uint64))
+    keys = entries >> np.uint64(32)
+    edges = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1], [True])))
+    members = positions[(entries & np.uint64(0xFFFFFFFF)).astype(np.int64)]
+    shared = np.diff(edges) > 1
+    for first, last in zip(edges[:-1][shared].tolist(), edges[1:][shared].tolist(), strict=True):
+        yield members[first:last].tolist()
+
+
+class _Shingles:
+    """The sets of word 3-grams, as hashes, of some of the texts."""
+
+    def __init__(self, texts: Sequence[str], positions: Sequence[int]) -> None:
+        found = hashed_words([texts[position] for position in positions])
+        self._runs = run_hashes(found.words, _NGRAM)
+        self._starts = dict(zip(positions, found.starts.tolist(), strict=False))
+        self._ends = dict(zip(positions, (found.starts[1:] - _NGRAM + 1).tolist(), strict=False))
+        self.of = lru_cache(maxsize=4096)(self._set)
+
+    def _set(self, position: int) -> frozenset[int]:
+        return frozenset(self._runs[self._starts[position] : self._ends[position]].tolist())
+
+
+def _confirmed(
+    bucket: Sequence[int], shingles: _Shingles, similarity: float, unions: _Unions
+) -> Iterator[tuple[int, int]]:
+    """The pairs of a bucket that are alike and not joined yet; joins them."""
+    compared: list[int] = []
+    for member in bucket:
+        known = False
+        for other in compared:
+            if unions.root(other) == unions.root(member):
+                known = True
+            elif _jaccard_reaches(similarity, shingles.of(other), shingles.of(member)):
+                unions.join(other, member)
+                known = True
+                yield other, member
+        if not known or len(bucket) <= _CROWD:
+            compared.append(member)
+
+
+def _jaccard_reaches(similarity: float, first: frozenset[int], second: frozenset[int]) -> bool:
+    common = len(first & second)
+    return common >= similarity * (len(first) + len(second) - common)
+
+
+def _bands(similarity: float) -> tuple[int, int]:
+    """Width and number of bands: the widest with which a pair at the threshold still meets with `_RECALL`.
 
     With b bands of r values, two sets of similarity s meet with probability 1 - (1 - s^r)^b.
     """
-    width = 1
-    for candidate in range(2, _PERMUTATIONS + 1):
-        if 1.0 - (1.0 - similarity**candidate) ** (_PERMUTATIONS // candidate) >= _RECALL:
-            width = candidate
-    return width
+    fitting = [(1, _PERMUTATIONS)]
+    for width in range(1, _PERMUTATIONS + 1):
+        count = math.ceil(math.log(1.0 - _RECALL) / math.log1p(-(similarity**width)))
+        if count * width > _PERMUTATIONS:
+            break
+        fitting.append((width, count))
+    return fitting[-1]
 
 
 class _Unions:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 
 from kamerton.chat.generation import Generation, Score
-from kamerton.data.rows import Row
+from kamerton.data.rows import OBJECTIVES, Row
 from kamerton.evaluation.few_shot import FewShotGenerator
 from kamerton.evaluation.generator import Generator
 from kamerton.evaluation.metrics import METRICS, Metric, Observed, label_of
@@ -31,6 +32,7 @@ def evaluate(
     *,
     set_name: str,
     clusters: Sequence[int] | None = None,
+    contaminated: Sequence[bool] | None = None,
     on_progress: Progress | None = None,
 ) -> EvaluationRecord:
     """Measure a model on a set.
@@ -41,6 +43,8 @@ def evaluate(
     Args:
         clusters: one id an item; items with the same id are not independent. None puts equal items, and those
             of one author-given group, together.
+        contaminated: whether each item stands in the training rows; where some do, clean and contaminated items are
+            measured apart, too. None where nobody looked.
 
     Raises:
         DataError: no items, a conversation that does not end with an answer, or nothing that can be measured.
@@ -49,9 +53,13 @@ def evaluate(
     ids = list(clusters) if clusters is not None else _own_clusters(items)
     if len(ids) != len(items):
         raise DataError(f"{len(ids)} cluster ids for {len(items)} items", where=f"set {set_name}")
+    if contaminated is not None and len(contaminated) != len(items):
+        raise DataError(f"{len(contaminated)} verdicts on leaks for {len(items)} items", where=f"set {set_name}")
     kept = list(items[: options.max_items])
     _check_items(kept, set_name)
     metrics = _metrics(kept, options, set_name)
+    if _need(metrics, "answer"):
+        _check_answers(kept, set_name)
     indices, n_clusters = cluster_indices(ids[: len(kept)])
     report = on_progress or (lambda stage, done, total: None)
     answers = _answers(generator, kept, options, report) if _need(metrics, "answer") else {}
@@ -74,23 +82,65 @@ def evaluate(
         left_out=len(items) - len(kept),
         cut_off=sum(not answer.finished for answer in answers.values()),
         n_clusters=n_clusters,
+        contaminated=sum(contaminated[: len(kept)]) if contaminated is not None else None,
         metrics={metric.name: _aggregate(metric, results, options) for metric in metrics},
+        subsets=_subsets(results, contaminated, metrics, options),
         items=results,
     )
+
+
+def _subsets(
+    results: Sequence[ItemResult],
+    contaminated: Sequence[bool] | None,
+    metrics: Sequence[Metric],
+    options: EvaluationSection,
+) -> dict[Literal["clean", "contaminated"], dict[str, MetricResult]]:
+    """The metrics on clean and contaminated items, where there are both."""
+    flagged = list(zip(results, contaminated or (), strict=False))
+    leaked = [item for item, seen in flagged if seen]
+    clean = [item for item, seen in flagged if not seen]
+    if not leaked or not clean:
+        return {}
+    return {
+        "clean": {metric.name: _aggregate(metric, clean, options) for metric in metrics},
+        "contaminated": {metric.name: _aggregate(metric, leaked, options) for metric in metrics},
+    }
 
 
 def _check_items(items: Sequence[Row], set_name: str) -> None:
     if not items:
         raise DataError("no items to evaluate on", where=f"set {set_name}", expected="at least one item")
     for index, row in enumerate(items):
+        where = _place(row, set_name, index)
+        if row.kind in OBJECTIVES:
+            raise DataError(
+                f"the row is {row.kind}, and has no one answer to measure against",
+                where=where,
+                expected="conversations or texts",
+                mend=f"evaluate on other rows; {row.kind} ones are for the objective {OBJECTIVES[row.kind]}",
+            )
         if row.messages is not None and (len(row.messages) < 2 or row.messages[-1]["role"] != "assistant"):
-            where = f"{row.file}:{row.line}" if row.file else f"set {set_name}, item {index + 1}"
             raise DataError(
                 "the conversation has no answer to measure",
                 where=where,
                 expected="a prompt, and an assistant turn at the end",
                 mend="kamerton data check FILE names all such rows",
             )
+
+
+def _check_answers(items: Sequence[Row], set_name: str) -> None:
+    for index, row in enumerate(items):
+        if row.messages and "tool_calls" in row.messages[-1]:
+            raise DataError(
+                "the answer is a call of tools, which no metric compares with what is written",
+                where=_place(row, set_name, index),
+                expected="items that end with an answer in words, or perplexity alone",
+                mend="set evaluation.metrics=[perplexity]",
+            )
+
+
+def _place(row: Row, set_name: str, index: int) -> str:
+    return f"{row.file}:{row.line}" if row.file else f"set {set_name}, item {index + 1}"
 
 
 def _own_clusters(items: Sequence[Row]) -> list[int]:
@@ -123,7 +173,8 @@ def _answers(
     """Answers by the item's position."""
     asked = [index for index, row in enumerate(items) if row.messages is not None]
     report("generate", 0, len(asked))
-    answers = generator.generate([items[index].prompt for index in asked], options.max_new_tokens)
+    prompts = [items[index].prompt for index in asked]
+    answers = generator.generate(prompts, options.max_new_tokens, **_offered([items[index] for index in asked]))
     _check_count(generator, "generate", len(answers), len(asked))
     report("generate", len(asked), len(asked))
     return dict(zip(asked, answers, strict=True))
@@ -136,7 +187,8 @@ def _scores(generator: Generator, items: Sequence[Row], report: Progress) -> dic
     texts = [index for index, row in enumerate(items) if row.text is not None]
     found: dict[int, Score] = {}
     if talks:
-        scores = generator.score([list(items[index].messages or ()) for index in talks])
+        conversations = [list(items[index].messages or ()) for index in talks]
+        scores = generator.score(conversations, **_offered([items[index] for index in talks]))
         _check_count(generator, "score", len(scores), len(talks))
         found |= zip(talks, scores, strict=True)
     if texts:
@@ -147,6 +199,12 @@ def _scores(generator: Generator, items: Sequence[Row], report: Progress) -> dic
         _check_score(generator, items[index], index, score)
     report("score", len(items), len(items))
     return found
+
+
+def _offered(items: Sequence[Row]) -> dict[str, list[str]]:
+    """The tools of each item, as an argument that is only there where it says something."""
+    tools = [row.tools for row in items]
+    return {"tools": tools} if any(tools) else {}
 
 
 def _check_count(generator: Generator, method: str, got: int, wanted: int) -> None:

@@ -23,7 +23,7 @@ def choose_examples(rows: Sequence[Row], shots: int, seed: int) -> list[Row]:
     Raises:
         DataError: there are fewer conversations than `shots`.
     """
-    distinct = {row.row_hash: row for row in rows if row.messages is not None and len(row.messages) > 1}
+    distinct = {row.row_hash: row for row in rows if row.kind == "conversation" and len(row.messages or ()) > 1}
     if len(distinct) < shots:
         raise DataError(
             f"{shots} examples are asked for, and the training part has {len(distinct)} different conversations",
@@ -56,13 +56,13 @@ class FewShotGenerator:
         generator: Generator,
         examples: Sequence[Row],
         *,
-        fits: Callable[[list[Message]], bool] = lambda prompt: True,
+        fits: Callable[[list[Message], str], bool] = lambda prompt, tools: True,
         name: str = "few_shot",
     ) -> None:
         """
         Args:
-            fits: whether a prompt leaves room for an answer; examples are dropped from the front until it does.
-                Where an answer is scored it is asked about the whole conversation, so that no answer is cut.
+            fits: whether a prompt with its tools leaves room for an answer; examples are dropped from the front until
+                it does. Where an answer is scored it is asked about the whole conversation, so that no answer is cut.
         """
         self.name = name
         self._generator = generator
@@ -75,22 +75,28 @@ class FewShotGenerator:
         """Fewest examples in any prompt so far."""
         return self._fewest
 
-    def generate(self, prompts: Sequence[list[Message]], max_new_tokens: int) -> list[Generation]:
+    def generate(
+        self, prompts: Sequence[list[Message]], max_new_tokens: int, *, tools: Sequence[str] = ()
+    ) -> list[Generation]:
         """Answers to the prompts with examples before them."""
-        return self._generator.generate([self._dressed(prompt) for prompt in prompts], max_new_tokens)
+        return self._generator.generate(self._dressed(prompts, tools), max_new_tokens, tools=tools)
 
-    def score(self, conversations: Sequence[list[Message]]) -> list[Score]:
+    def score(self, conversations: Sequence[list[Message]], *, tools: Sequence[str] = ()) -> list[Score]:
         """Likelihood of the last turns, with examples before the conversations."""
-        return self._generator.score([self._dressed(conversation) for conversation in conversations])
+        return self._generator.score(self._dressed(conversations, tools), tools=tools)
 
     def score_texts(self, texts: Sequence[str]) -> list[Score]:
         """Likelihood of plain texts, which no example can precede: that of the generator itself."""
         return self._generator.score_texts(texts)
 
-    def _dressed(self, conversation: list[Message]) -> list[Message]:
+    def _dressed(self, conversations: Sequence[list[Message]], tools: Sequence[str]) -> list[list[Message]]:
+        offered = tools or [""] * len(conversations)
+        return [self._with_examples(*pair) for pair in zip(conversations, offered, strict=True)]
+
+    def _with_examples(self, conversation: list[Message], tools: str) -> list[Message]:
         for first in range(len(self._examples) + 1):
             prompt = few_shot_prompt(self._examples[first:], conversation)
-            if self._fits(prompt):
+            if self._fits(prompt, tools):
                 break
         # Without room for a single example the prompt goes on bare; the generator says if even that is too long.
         self._fewest = min(self._fewest, len(self._examples) - first)

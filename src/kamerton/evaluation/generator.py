@@ -15,16 +15,19 @@ class Generator(Protocol):
     """Anything that answers prompts and scores answers; results come in the order of the arguments.
 
     `evaluate` hands over all items in one call, so that the generator alone decides on batches and padding, and
-    answers do not depend on how a caller cut the work.
+    answers do not depend on how a caller cut the work. `tools` has what the assistant may call (`Row.tools`), one for
+    each conversation; none at all says that no conversation has any.
     """
 
     name: str
 
-    def generate(self, prompts: Sequence[list[Message]], max_new_tokens: int) -> list[Generation]:
+    def generate(
+        self, prompts: Sequence[list[Message]], max_new_tokens: int, *, tools: Sequence[str] = ()
+    ) -> list[Generation]:
         """Greedy answers of at most `max_new_tokens` tokens."""
         ...
 
-    def score(self, conversations: Sequence[list[Message]]) -> list[Score]:
+    def score(self, conversations: Sequence[list[Message]], *, tools: Sequence[str] = ()) -> list[Score]:
         """Likelihood of the last assistant turn of each conversation."""
         ...
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kamerton.data import Row
+from kamerton.flows.data_context import token_limit
 from kamerton.flows.models import ModelRef, open_model
-from kamerton.flows.prepare import Prepared, prepare, whole_rows
+from kamerton.flows.prepare import Prepared, prepare
+from kamerton.flows.sources import whole_rows
 from kamerton.flows.train import load_recipe
 from kamerton.ground.errors import KamertonError
 from kamerton.ground.settings import Workspace
@@ -27,6 +30,8 @@ class CheckItem:
     name: str
     passed: bool
     text: str
+    doubtful: bool = False
+    """Passed, and worth a look."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,17 @@ class CheckResult:
         }
 
 
-def check(path: Path | str, workspace: Workspace | None = None, *, overrides: list[str] | None = None) -> CheckResult:
+def check(
+    path: Path | str,
+    workspace: Workspace | None = None,
+    *,
+    overrides: list[str] | None = None,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> CheckResult:
     """Everything that would fail, told before it costs anything; nothing is written.
+
+    Args:
+        on_step: called with what is done next.
 
     Raises:
         RecipeError: the recipe itself is wrong.
@@ -64,14 +78,19 @@ def check(path: Path | str, workspace: Workspace | None = None, *, overrides: li
     place = workspace or Workspace.at()
     resolved = load_recipe(path, overrides)
     items = [CheckItem("recipe", True, f"{len(resolved.values)} values, digest {resolved.digest[:16]}")]
-    prepared = _checked(items, "data can be read", lambda: prepare(resolved.recipe, place, commit=False))
+    no_model: list[CheckItem] = []
+    tokens = _checked(no_model, "model", lambda: token_limit(resolved.recipe, place))
+    ready = partial(prepare, resolved.recipe, place, commit=False, tokens=tokens, on_step=on_step)
+    prepared = _checked(items, "data can be read", ready)
     if prepared is not None:
         items += _data_items(prepared)
+    on_step("sets and model")
     items += _set_items(resolved, place)
-    forecast = _checked(items, "model", lambda: _forecast(resolved, prepared, place)) or {}
+    items += no_model
+    forecast = {} if no_model else _checked(items, "model", lambda: _forecast(resolved, prepared, place)) or {}
     if forecast:
         items += _prompt_items(resolved.recipe, prepared.parts["test"] if prepared else [], place)
-        items += _machine_items(resolved, forecast, place)
+        items += _machine_items(forecast, place)
     return CheckResult(resolved, items, prepared.report if prepared else None, forecast)
 
 
@@ -92,9 +111,14 @@ def _data_items(prepared: Prepared) -> list[CheckItem]:
             "rows", True, f"{report.rows_read} read, {report.rows_ok} understood, {report.rows_used} used: {counts}"
         )
     ]
-    if report.passed:
-        items.append(CheckItem("data", True, f"fingerprint {report.fingerprint[:16]}, {len(report.findings)} findings"))
-    items += [CheckItem("data", False, reason) for reason in report.reasons]
+    for asked in report.checklist:
+        if asked.state == "unknown":
+            continue
+        text = f"{asked.text}; {asked.setting}" if asked.state == "failed" and asked.setting else asked.text
+        items.append(CheckItem(asked.name, asked.state != "failed", text, doubtful=asked.state == "warning"))
+    items.append(
+        CheckItem("data", report.passed, f"fingerprint {report.fingerprint[:16]}, {len(report.findings)} findings")
+    )
     return items
 
 
@@ -114,9 +138,9 @@ def _prompt_items(recipe: Recipe, test: list[Row], workspace: Workspace) -> list
         return []
     generator = open_model(ModelRef(recipe.model.base), workspace, template=recipe.model.chat_template)
     room = recipe.evaluation.max_new_tokens
-    prompts = [list(row.prompt) for row in test if row.messages is not None]
-    long = sum(not generator.fits(prompt, room) for prompt in prompts)
-    text = f"{long} of {len(prompts)} test prompts leave no room for an answer of {room} tokens"
+    asked = [row for row in test if row.messages is not None]
+    long = sum(not generator.fits(row.prompt, room, tools=row.tools) for row in asked)
+    text = f"{long} of {len(asked)} test prompts leave no room for an answer of {room} tokens"
     return [CheckItem("prompts", not long, text)]
 
 
@@ -124,16 +148,17 @@ def _forecast(resolved: ResolvedRecipe, prepared: Prepared | None, workspace: Wo
     from kamerton.training.forecast import forecast
 
     recipe = resolved.recipe
-    return forecast(recipe, prepared.parts["train"] if prepared else [], workspace.root)
+    if prepared is None:
+        return forecast(recipe, [], workspace.root)
+    return forecast(recipe, prepared.parts["train"], workspace.root, prepared.weights)
 
 
-def _machine_items(resolved: ResolvedRecipe, forecast: dict[str, Any], workspace: Workspace) -> list[CheckItem]:
+def _machine_items(forecast: dict[str, Any], workspace: Workspace) -> list[CheckItem]:
     import psutil
 
     free = psutil.virtual_memory().available
     need = forecast["peak_bytes"]
     disk = shutil.disk_usage(next(path for path in (workspace.home, *workspace.home.parents) if path.exists())).free
-    share, allowed = forecast["cut_share"], resolved.recipe.data.check.max_truncated
     return [
         CheckItem("memory", need < free, f"about {need / 2**20:,.0f} MiB of {free / 2**20:,.0f} MiB free"),
         CheckItem(
@@ -141,5 +166,4 @@ def _machine_items(resolved: ResolvedRecipe, forecast: dict[str, Any], workspace
             forecast["disk_bytes"] < disk,
             f"about {forecast['disk_bytes'] / 2**20:,.0f} MiB of {disk / 2**20:,.0f} MiB free",
         ),
-        CheckItem("length", share <= allowed, f"{share:.1%} of the training rows are cut (at most {allowed:.1%})"),
     ]

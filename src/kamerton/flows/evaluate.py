@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kamerton.chat import Message
 from kamerton.data import Row, near_duplicate_clusters
+from kamerton.data.duplicates import normalised
 from kamerton.evaluation import FewShotGenerator, choose_examples
 from kamerton.evaluation import evaluate as measure
+from kamerton.flows.leaks import contaminated
 from kamerton.flows.models import ModelRef, find_model, open_model
-from kamerton.flows.prepare import prepare_again, whole_rows
+from kamerton.flows.prepare import prepare_again
 from kamerton.flows.results import Results
+from kamerton.flows.sources import whole_rows
 from kamerton.ground.errors import DataError, RequestError
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import EvaluationSection, Recipe
@@ -49,6 +53,8 @@ class EvaluationSet:
     rows: list[Row]
     clusters: list[int]
     """One id an item; items of one cluster are not independent."""
+    contaminated: list[bool] | None = None
+    """Whether each item stands in the training rows of the run; None where nobody looked."""
 
 
 def evaluate(
@@ -65,7 +71,7 @@ def evaluate(
     ref = find_model(model, place)
     run, record = ref.needs_run()
     recipe = Recipe.model_validate(record.recipe)
-    parts = prepare_again(recipe, record.data, place)
+    parts = prepare_again(record.data, place)
     sets = _sets(recipe, parts, on, place)
     results = Results(run)
     records = []
@@ -108,6 +114,8 @@ def evaluate_on(
     ref = find_model(model, place)
     items = items or file_set(sources, place)
     chosen = options or (ref.recipe.evaluation if ref.recipe else EvaluationSection())
+    if items.contaminated is None:
+        items = replace(items, contaminated=_contaminated(ref, items.rows, place))
     generator = open_model(ref, place, template=template, batch_size=chosen.batch_size)
     record = _measure(generator, items, chosen, on_progress)
     slug = "".join(letter if letter.isalnum() else "-" for letter in f"{ref.name}-{items.name}")[:120]
@@ -125,6 +133,7 @@ def _measure(
         options,
         set_name=items.name,
         clusters=items.clusters,
+        contaminated=items.contaminated,
         on_progress=lambda stage, done, total: report(f"{generator.name} on {items.name}: {stage}", done, total),
     )
 
@@ -141,27 +150,42 @@ def own_set(model: str, name: str, workspace: Workspace) -> EvaluationSet:
     """The test part of a run, or a set of its recipe."""
     _, record = find_model(model, workspace).needs_run()
     recipe = Recipe.model_validate(record.recipe)
-    return _sets(recipe, prepare_again(recipe, record.data, workspace), name, workspace)[0]
+    return _sets(recipe, prepare_again(record.data, workspace), name, workspace)[0]
 
 
 def refuse_seen(model: str, items: EvaluationSet, workspace: Workspace) -> None:
-    """Refuse to measure a model on rows that it learned from.
+    """Refuse to compare a model on questions that it learned from, whatever their answers.
 
     Raises:
-        DataError: some items are in the training part of the model's run.
+        DataError: some of the questions are in the training part of the model's run.
     """
     ref = find_model(model, workspace)
-    if ref.run is None or ref.record is None:
-        return
-    parts = prepare_again(Recipe.model_validate(ref.record.recipe), ref.record.data, workspace)
-    learned = {row.row_hash for row in parts["train"]}
-    if seen := sum(row.row_hash in learned for row in items.rows):
+    learned = {normalised(row.question) for row in _learned(ref, workspace) or ()}
+    if seen := sum(normalised(row.question) in learned for row in items.rows):
         raise DataError(
             f"the model learned from {seen} of the {len(items.rows)} items of the set {items.name}",
             where=ref.name,
             expected="items that no model of the comparison has seen",
             mend="kamerton compare A B --on FILE, with other rows",
         )
+
+
+def _learned(ref: ModelRef, workspace: Workspace) -> list[Row] | None:
+    """The rows that a model learned from; None for a model that was not trained here."""
+    if ref.run is None or ref.record is None:
+        return None
+    return prepare_again(ref.record.data, workspace)["train"]
+
+
+def _contaminated(ref: ModelRef, items: Sequence[Row], workspace: Workspace) -> list[bool] | None:
+    """Which items stand in the rows that a model learned from; None where those are not here."""
+    try:
+        learned = _learned(ref, workspace)
+    except DataError:  # the model can be measured where its data are not; the record says that nobody looked
+        return None
+    if learned is None or ref.recipe is None:
+        return None
+    return contaminated(learned, items, ref.recipe.data.leaks)
 
 
 def file_set(sources: Sequence[str], workspace: Workspace) -> EvaluationSet:
@@ -180,7 +204,8 @@ def _sets(recipe: Recipe, parts: dict[str, list[Row]], on: str, workspace: Works
         if not rows:
             raise DataError("the set is empty", where=name, mend="give data.test files or a data.split.test share")
         clusters = near_duplicate_clusters(rows, recipe.data.split.similarity)
-        sets.append(EvaluationSet(name, rows, clusters))
+        seen = contaminated(parts["train"], rows, recipe.data.leaks)
+        sets.append(EvaluationSet(name, rows, clusters, seen))
     return sets
 
 
@@ -207,4 +232,8 @@ def _generators(ref: ModelRef, recipe: Recipe, training: list[Row], workspace: W
 
 def _few_shot(base: TransformersGenerator, training: list[Row], options: EvaluationSection) -> FewShotGenerator:
     examples = choose_examples(training, options.shots, options.seed)
-    return FewShotGenerator(base, examples, fits=lambda prompt: base.fits(prompt, options.max_new_tokens))
+
+    def fits(prompt: list[Message], tools: str) -> bool:
+        return base.fits(prompt, options.max_new_tokens, tools=tools)
+
+    return FewShotGenerator(base, examples, fits=fits)

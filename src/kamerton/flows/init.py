@@ -1,4 +1,4 @@
-"""Init: a new project folder with a recipe, sample data, a CI workflow and a .gitignore."""
+"""Init: a new project folder with a recipe, sample data, a CI workflow, .gitignore and .gitattributes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 from importlib import resources
 from pathlib import Path
 
+from kamerton.flows.versions import ATTRIBUTES
 from kamerton.ground.errors import RequestError
 from kamerton.ground.files import write_text
 
@@ -66,7 +67,7 @@ def init(folder: Path | str) -> list[Path]:
 def _texts() -> dict[str, str]:
     sample = resources.files("kamerton") / "samples" / "town_hall"
     texts = {name: (sample / packaged).read_text(encoding="utf-8") for name, packaged in _SAMPLE.items()}
-    return texts | {".gitignore": _IGNORED, ".github/workflows/kamerton.yml": _WORKFLOW}
+    return texts | {".gitignore": _IGNORED, ".gitattributes": ATTRIBUTES, ".github/workflows/kamerton.yml": _WORKFLOW}
 
 
 def _read(path: Path) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from kamerton.data.statistics import TokenLimit
 from kamerton.flows.compare import compare
+from kamerton.flows.data_context import token_limit
 from kamerton.flows.evaluate import evaluate
 from kamerton.flows.follow import watch
 from kamerton.flows.models import find_model
@@ -39,11 +41,11 @@ class FineTuningManager:
 
     def prepare_data(self) -> Prepared:
         """Read, clean, split and keep the data as immutable versions."""
-        return prepare(self.recipe.recipe, self.workspace.ensure())
+        return prepare(self.recipe.recipe, self.workspace.ensure(), tokens=self._tokens())
 
     def validate_data(self) -> DataReport:
         """Every finding, without keeping anything."""
-        return prepare(self.recipe.recipe, self.workspace, commit=False).report
+        return prepare(self.recipe.recipe, self.workspace, commit=False, tokens=self._tokens()).report
 
     def start_training(self, on_progress: Progress | None = None) -> RunRecord:
         """Train in this process; the record is kept in `record`."""
@@ -61,6 +63,9 @@ class FineTuningManager:
     def compare_models(self, on: str = "test") -> list[ComparisonRecord]:
         """The trained model against its baselines, with statistics."""
         return compare(self._run_id(), self.workspace, on=on)
+
+    def _tokens(self) -> TokenLimit | None:
+        return token_limit(self.recipe.recipe, self.workspace)
 
     def _run_id(self) -> str:
         if self.record is None:

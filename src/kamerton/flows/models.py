@@ -15,10 +15,11 @@ from kamerton.recipe import Recipe
 from kamerton.records import RunRecord
 
 if TYPE_CHECKING:
+    from kamerton.data.augment import Rewriter
     from kamerton.models.generate import TransformersGenerator
     from kamerton.registry import Registry
 
-__all__ = ["ModelRef", "find_model", "open_model", "open_registry"]
+__all__ = ["ModelRef", "find_model", "open_model", "open_registry", "open_rewriter"]
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,20 @@ def open_model(
         loaded = load_finished(ref.folder, workspace.root)
     loaded.name = name or ref.name
     return TransformersGenerator(loaded, batch_size=batch_size, on_progress=on_progress)
+
+
+def open_rewriter(model: str, workspace: Workspace) -> Rewriter:
+    """What answers the prompts of an augmentation: a MODEL in this process, or `URL#model` behind an endpoint.
+
+    Raises:
+        RequestError: nothing has this name.
+    """
+    from kamerton.models.endpoint import Endpoint, is_endpoint
+
+    if is_endpoint(model):
+        return Endpoint(model).answers
+    generator = open_model(find_model(model, workspace), workspace)
+    return lambda prompts, limit: [answer.text for answer in generator.generate(prompts, limit)]
 
 
 def open_registry(workspace: Workspace) -> Registry:

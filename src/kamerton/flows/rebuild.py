@@ -80,7 +80,7 @@ def _what_changed(recorded: RunRecord, run: RunFolder, workspace: Workspace) -> 
     if asked.model.base is not None:
         changed += _base_differences(recorded, asked.model.base, workspace)
     try:
-        prepare_again(asked, recorded.data, workspace)
+        prepare_again(recorded.data, workspace)
     except KamertonError as error:
         changed.append(f"data: {error.what} ({error.where})" if error.where else f"data: {error.what}")
     return changed
@@ -129,7 +129,7 @@ def _train_again(recorded: RunRecord, workspace: Workspace, on_progress: Progres
     recipe = Recipe.model_validate(recorded.recipe)
     silent = recipe.model_copy(update={"tracking": recipe.tracking.model_copy(update={"followers": []})})
     folder = RunFolder.create(workspace.home / "rebuilds", recorded.recipe, recorded.name)
-    parts = prepare_again(recipe, recorded.data, workspace)
+    parts = prepare_again(recorded.data, workspace)
     try:
         run_recipe(silent, parts, recorded.data, folder, workspace, on_progress)
     except (Interrupted, KeyboardInterrupt) as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kamerton.flows.prepare import prepare, prepare_again
+from kamerton.flows.data_context import token_limit
+from kamerton.flows.prepare import prepare, prepare_again, weights_again
 from kamerton.ground.digests import digest
 from kamerton.ground.errors import KamertonError, VerdictError
 from kamerton.ground.settings import Workspace
@@ -44,9 +45,13 @@ def train(
     workspace: Workspace | None = None,
     *,
     overrides: list[str] | None = None,
+    run_name: str | None = None,
     on_progress: Progress | None = None,
 ) -> RunRecord:
     """Train a recipe from the beginning.
+
+    Args:
+        run_name: beginning of the run id; None takes the recipe's name.
 
     Raises:
         RecipeError: the recipe is wrong, or there is no such base model; no run is made.
@@ -57,9 +62,9 @@ def train(
     asked = recipe if isinstance(recipe, ResolvedRecipe) else load_recipe(recipe, overrides)
     if asked.recipe.model.base is not None:
         locate(asked.recipe.model.base, place.root)
-    prepared = prepare(asked.recipe, place)
+    prepared = prepare(asked.recipe, place, tokens=token_limit(asked.recipe, place))
     refuse_failed(prepared.report)
-    run = RunFolder.create(place.runs, asked.recipe.model_dump(mode="json"), asked.recipe.name)
+    run = RunFolder.create(place.runs, asked.recipe.model_dump(mode="json"), run_name or asked.recipe.name)
     prepared.report.write(run.path / "data_report.json")
     prepared.lineage.write(run.path / LINEAGE)
     return run_recipe(asked.recipe, prepared.parts, prepared.lineage, run, place, on_progress)
@@ -76,7 +81,7 @@ def resume(name: str, workspace: Workspace | None = None, *, on_progress: Progre
         return RunRecord.read(run.record_file)
     recipe = Recipe.model_validate(run.recipe())
     lineage = DataLineage.read(run.path / LINEAGE)
-    return run_recipe(recipe, prepare_again(recipe, lineage, place), lineage, run, place, on_progress)
+    return run_recipe(recipe, prepare_again(lineage, place), lineage, run, place, on_progress)
 
 
 def refuse_failed(report: DataReport) -> None:
@@ -111,7 +116,10 @@ def run_recipe(
             device = pick_device(options.device)
             make_deterministic(options.seed, options.threads or 1)
             loaded = _start_model(recipe, parts["train"], workspace)
-            examples = {name: _examples(recipe, parts[name], loaded) for name in ("train", "validation")}
+            examples = {
+                "train": _examples(recipe, parts["train"], loaded, weights_again(lineage, workspace)),
+                "validation": _examples(recipe, parts["validation"], loaded),
+            }
             _note_cut(examples["train"], len(parts["train"]), recipe, run)
         base, code = _base_lineage(recipe, loaded), capture_code()
         result = run_training(
@@ -169,13 +177,21 @@ def _start_model(recipe: Recipe, rows: list[Row], workspace: Workspace) -> Loade
     return loaded
 
 
-def _examples(recipe: Recipe, rows: list[Row], loaded: LoadedModel) -> ExampleSet:
+def _examples(
+    recipe: Recipe, rows: list[Row], loaded: LoadedModel, weights: Sequence[float] | None = None
+) -> ExampleSet:
     from kamerton.training.examples import build_examples
 
     options = recipe.training
     length = min(options.max_length, loaded.context)
     return build_examples(
-        rows, loaded.format, options.objective, length, seed=options.seed, chat_share=options.chat_share
+        rows,
+        loaded.format,
+        options.objective,
+        length,
+        seed=options.seed,
+        chat_share=options.chat_share,
+        weights=weights,
     )
 
 

@@ -9,18 +9,30 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from kamerton.ground.errors import RequestError, StorageError
 
-__all__ = ["confined", "storage_errors", "swap_folder", "sync_folder", "write_bytes", "write_text"]
+__all__ = [
+    "confined",
+    "make_folder",
+    "storage_errors",
+    "swap_folder",
+    "sync_folder",
+    "write_bytes",
+    "write_text",
+    "writing",
+]
 
 _REASONS = {
     errno.ENOSPC: ("no space is left on the disk", "free some space, then run the command again"),
     errno.EDQUOT: ("the disk quota is used up", "free some space, then run the command again"),
+    errno.EFBIG: ("the file grows beyond the limit that is set for it", "raise the limit: ulimit -f unlimited"),
     errno.EACCES: ("permission denied", "choose a folder that you may write, or set KAMERTON_HOME"),
     errno.EPERM: ("operation not permitted", "choose a folder that you may write, or set KAMERTON_HOME"),
     errno.EROFS: ("the file system is read-only", "choose a folder that you may write, or set KAMERTON_HOME"),
     errno.ENOTDIR: ("a file stands where a folder is needed", "move the file away, or choose another folder"),
+    errno.ELOOP: ("a symbolic link leads to itself", "take the link away, or choose another folder"),
     errno.ENAMETOOLONG: ("the name is too long for the file system", "choose a shorter name"),
 }
 
@@ -37,14 +49,40 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(what, where=str(error.filename or path), mend=mend) from error
 
 
-def write_bytes(path: Path, payload: bytes) -> None:
-    """Write a file whole: temporary name in the same folder, fsync, rename, fsync of the folder."""
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it; one that is there already is left as it is.
+
+    Raises:
+        StorageError: a file stands in the way, or the place takes no folders.
+    """
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise StorageError(
+                "a file stands where a folder is needed",
+                where=str(path),
+                mend="move the file away, or choose another folder",
+            ) from error
+        except FileNotFoundError as error:
+            # The folders above are made too: only a file system that takes none, such as /proc, says this.
+            raise StorageError(
+                "no folder can be made here", where=str(path), mend="choose a folder that you may write"
+            ) from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears whole when the block ends, and not at all (the old one stays) when the block fails.
+
+    Temporary name in the same folder, fsync, rename, fsync of the folder.
+    """
+    make_folder(path.parent)
+    with storage_errors(path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(payload)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(name, 0o644)
@@ -53,6 +91,12 @@ def write_bytes(path: Path, payload: bytes) -> None:
             Path(name).unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def write_bytes(path: Path, payload: bytes) -> None:
+    """Write a file whole."""
+    with writing(path) as file:
+        file.write(payload)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from kamerton.ground.files import storage_errors
+from kamerton.ground.files import make_folder
 
 __all__ = ["Workspace", "offline"]
 
@@ -21,9 +21,10 @@ class Workspace:
     @classmethod
     def at(cls, root: Path | str = ".") -> Workspace:
         """The workspace of a folder; nothing is created."""
-        folder = Path(root).resolve()
-        home = os.environ.get("KAMERTON_HOME")
-        return cls(folder, Path(home).resolve() if home else folder / ".kamerton")
+        # `realpath` leaves a link that leads to itself as it is: whoever writes there is told.
+        folder = Path(os.path.realpath(root))
+        home = os.environ.get("KAMERTON_HOME", "").strip()
+        return cls(folder, Path(os.path.realpath(os.path.expanduser(home))) if home else folder / ".kamerton")
 
     @property
     def runs(self) -> Path:
@@ -52,9 +53,12 @@ class Workspace:
         return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.home / 'mlflow.db'}"
 
     def ensure(self) -> Workspace:
-        """Create the home folder; a folder that may not be written gives a `StorageError`."""
-        with storage_errors(self.home):
-            self.home.mkdir(parents=True, exist_ok=True)
+        """Create the home folder.
+
+        Raises:
+            StorageError: it cannot be made there, or may not be written.
+        """
+        make_folder(self.home)
         return self
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from kamerton.ground.digests import canonical_json
 from kamerton.ground.errors import RequestError, StorageError
 from kamerton.ground.files import storage_errors, write_text
+from kamerton.ground.locks import take_lock
 from kamerton.ground.settings import Workspace
 from kamerton.journal.events import append_event, read_events
 
@@ -95,7 +94,7 @@ class RunFolder:
             RequestError: another process holds it.
         """
         with storage_errors(self.path), self._lock_file.open("a") as handle:
-            if not _locked(handle, fcntl.LOCK_EX, _PATIENCE_S):
+            if not take_lock(handle, patience_s=_PATIENCE_S):
                 raise RequestError(
                     "the run is running in another process",
                     where=self.run_id,
@@ -124,21 +123,7 @@ class RunFolder:
         if not self._lock_file.exists():
             return False
         with self._lock_file.open("r") as handle:
-            return not _locked(handle, fcntl.LOCK_SH, 0.0)
-
-
-def _locked(handle: IO[str], kind: int, patience_s: float) -> bool:
-    """Take a lock, trying for a while; False when another process keeps it."""
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            fcntl.flock(handle, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.01)
-        else:
-            return True
+            return not take_lock(handle, shared=True, patience_s=0.0)
 
 
 def list_runs(workspace: Workspace) -> list[RunFolder]:

@@ -36,18 +36,25 @@ class TransformersGenerator:
         self._on_progress = on_progress or (lambda done: None)
         self.name = loaded.name
 
-    def fits(self, prompt: list[Message], max_new_tokens: int) -> bool:
+    def fits(self, prompt: list[Message], max_new_tokens: int, *, tools: str = "") -> bool:
         """Whether a prompt and its answer fit the model's context."""
-        return len(self._loaded.format.prompt_ids(prompt)) + max_new_tokens <= self._loaded.context
+        return len(self._loaded.format.prompt_ids(prompt, tools=tools)) + max_new_tokens <= self._loaded.context
 
     @torch.inference_mode()
-    def generate(self, prompts: Sequence[list[Message]], max_new_tokens: int) -> list[Generation]:
+    def generate(
+        self, prompts: Sequence[list[Message]], max_new_tokens: int, *, tools: Sequence[str] = ()
+    ) -> list[Generation]:
         """Greedy answers, in the order of the prompts.
+
+        Args:
+            tools: what the assistant may call, one for each prompt; none where no prompt has any.
 
         Raises:
             DataError: a prompt leaves no room for an answer in the model's context.
         """
-        encoded = [self._loaded.format.prompt_ids(prompt) for prompt in prompts]
+        chat = self._loaded.format
+        offered = tools or [""] * len(prompts)
+        encoded = [chat.prompt_ids(prompt, tools=tool) for prompt, tool in zip(prompts, offered, strict=True)]
         for index, ids in enumerate(encoded):
             self._check_room(ids, max_new_tokens, f"prompt {index + 1}")
         length = max((len(ids) for ids in encoded), default=0)
@@ -121,13 +128,17 @@ class TransformersGenerator:
         ids |= set(named) if isinstance(named, list) else {named}
         return torch.tensor(sorted(ids - {None}), device=self._loaded.device)
 
-    def score(self, conversations: Sequence[list[Message]]) -> list[Score]:
+    def score(self, conversations: Sequence[list[Message]], *, tools: Sequence[str] = ()) -> list[Score]:
         """The likelihood of each conversation's last answer, its end-of-turn token included.
 
         Raises:
             DataError: a conversation is longer than the model's context.
         """
-        examples = [self._loaded.format.conversation(messages, last_only=True) for messages in conversations]
+        offered = tools or [""] * len(conversations)
+        examples = [
+            self._loaded.format.conversation(messages, tools=tool, last_only=True)
+            for messages, tool in zip(conversations, offered, strict=True)
+        ]
         for index, example in enumerate(examples):
             if len(example.ids) > self._loaded.context:
                 raise DataError(

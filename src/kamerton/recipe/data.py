@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from kamerton.recipe.augment import Augmentation
 from kamerton.recipe.base import Section
+from kamerton.recipe.clean import CleanSection
+from kamerton.recipe.leaks import LeakSection
+from kamerton.recipe.mix import BalanceSection, MixSection
+from kamerton.recipe.privacy import PrivacySection
+from kamerton.recipe.source import ColumnRole, ShapeName, Source
+from kamerton.recipe.split import SplitSection
 
-__all__ = ["CheckSection", "CleanSection", "DataSection", "SplitSection"]
+__all__ = ["CheckSection", "DataSection"]
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
-
-
-class CleanSection(Section):
-    """Rows that are set aside before the split; each is named in the report."""
-
-    min_answer_chars: Annotated[int, Field(ge=0)] = 1
-    """Shortest answer (or text), in characters without surrounding space; shorter rows are set aside."""
-    exact_duplicates: Literal["drop", "keep"] = "drop"
-    """`drop` keeps the first of each set of equal rows."""
-
-
-class SplitSection(Section):
-    """How rows are parted when no own validation or test files are given."""
-
-    validation: Share = 0.1
-    """Share of rows that training is watched on."""
-    test: Share = 0.15
-    """Share of rows that the verdict is measured on."""
-    by: Literal["near_duplicates", "rows"] = "near_duplicates"
-    """`near_duplicates` never parts a cluster of alike rows; `rows` parts every row alone."""
-    similarity: Annotated[float, Field(gt=0.0, le=1.0)] = 0.7
-    """Jaccard similarity of word 3-grams from which two rows belong to one cluster."""
-    seed: int = 42
-    """The side of a cluster is a function of this seed and the cluster."""
-
-    @model_validator(mode="after")
-    def _something_left(self) -> SplitSection:
-        if self.validation + self.test >= 1.0:
-            raise ValueError("validation + test must leave something to train on")
-        return self
 
 
 class CheckSection(Section):
@@ -50,28 +27,71 @@ class CheckSection(Section):
     """Largest share of rows that could not be read; 0 tolerates none."""
     min_train_rows: Annotated[int, Field(ge=1)] = 20
     """Fewest rows in the training part."""
+    min_validation_rows: Annotated[int, Field(ge=0)] = 0
+    """Fewest rows in the validation part."""
     min_test_rows: Annotated[int, Field(ge=0)] = 20
     """Fewest rows in the test part."""
     max_truncated: Share = 0.05
     """Largest share of training rows longer than `training.max_length`."""
+    max_masked: Share = 0.0
+    """Largest share of training rows of which nothing is left to learn within `training.max_length`."""
+    max_contaminated: Share = 0.0
+    """Largest share of test items (or of a set in `data.leaks.against`) that stand in the training rows. Of a part that
+    the split cut off only equal and alike items count: rows of one source share phrases."""
+    min_canary_recall: Share = 0.0
+    """Least share of planted exact and near leaks that the detector must find."""
+    max_label_noise: Share | None = None
+    """Largest share of rows whose prompt stands elsewhere with another answer; None tolerates any."""
+    max_private_rows: Share | None = None
+    """Largest share of rows that hold personal data or secrets after `data.privacy` has done its work; None tolerates
+    any."""
+    min_category_rows: Annotated[int, Field(ge=0)] = 0
+    """Fewest training rows of each category."""
 
 
 class DataSection(Section):
     """What the run learns from."""
 
-    train: Annotated[list[str], Field(min_length=1)]
-    """Files, globs, or data-set versions `name@tag`."""
-    validation: list[str] = []
+    train: Annotated[list[str | Source], Field(min_length=1)]
+    """Files, folders, globs, URLs, hub ids, data-set versions `name@tag`, or a source with options of its own."""
+    validation: list[str | Source] = []
     """Own validation files; empty takes `split.validation` of `train`."""
-    test: list[str] = []
+    test: list[str | Source] = []
     """Own test files; empty takes `split.test` of `train`."""
-    shape: Literal["auto", "alpaca", "prompt_completion", "sharegpt", "messages", "text"] = "auto"
+    shape: ShapeName = "auto"
     """Shape of the rows; `auto` recognises each file and says why."""
+    columns: dict[ColumnRole, str] = {}
+    """Which column plays which part, where its name does not say so: `{prompt: question_pl}`."""
     max_rows: Annotated[int, Field(ge=1)] | None = None
     """Only the first n rows of each source; None takes all."""
     clean: CleanSection = CleanSection()
-    """Which rows are set aside before the split."""
+    """What is looked for in each row, and what is done about it."""
+    privacy: PrivacySection = PrivacySection()
+    """Personal data and secrets in the rows."""
     split: SplitSection = SplitSection()
     """How rows are parted when no own validation or test files are given."""
+    leaks: LeakSection = LeakSection()
+    """What of the test and evaluation sets stands in the training rows."""
+    augment: list[Augmentation] = []
+    """More training rows, made from those that are there."""
+    balance: BalanceSection = BalanceSection()
+    """Make categories or tasks alike in number."""
+    mix: MixSection = MixSection()
+    """How often the rows of each set are seen."""
     check: CheckSection = CheckSection()
     """Thresholds that fail the check."""
+
+    @model_validator(mode="after")
+    def _folds_are_the_validation_part(self) -> DataSection:
+        if self.validation and self.split.folds is not None:
+            raise ValueError("data.split.folds makes the validation part: leave data.validation out, or folds")
+        return self
+
+    def sources(self, part: str = "train") -> list[Source]:
+        """The sources of a part, each with the section's own options where it brings none."""
+        return [
+            Source(source=given, shape=self.shape, columns=self.columns, max_rows=self.max_rows)
+            if isinstance(given, str)
+            else given
+            for given in getattr(self, part)
+        ]

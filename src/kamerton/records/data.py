@@ -6,7 +6,12 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from kamerton.records.augmentation import AugmentationReport
 from kamerton.records.base import Part, Record
+from kamerton.records.cleaning import CleaningReport
+from kamerton.records.leaks import LeakReport
+from kamerton.records.privacy import PrivacyReport
+from kamerton.records.statistics import ChecklistItem, DataStatistics
 
 __all__ = [
     "AnswerLengths",
@@ -95,6 +100,14 @@ class DataReport(Record):
     passed: bool
     reasons: list[str]
     """Why the check failed; empty when it passed."""
+    checklist: list[ChecklistItem] = []
+    """The questions before training; those that failed are the reasons."""
+    cleaning: CleaningReport | None = None
+    """None when no step of cleaning ran, or in a report of a version that had no such part; the same below."""
+    privacy: PrivacyReport | None = None
+    leaks: LeakReport | None = None
+    augmentation: AugmentationReport | None = None
+    statistics: DataStatistics | None = None
 
 
 class DatasetVersion(Part):

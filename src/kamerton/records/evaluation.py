@@ -79,5 +79,9 @@ class EvaluationRecord(Record):
     cut_off: int
     """Answers that reached `max_new_tokens`."""
     n_clusters: int
+    contaminated: int | None = None
+    """Items that stand in the training rows of the run; None where nobody looked."""
     metrics: dict[str, MetricResult]
+    subsets: dict[Literal["clean", "contaminated"], dict[str, MetricResult]] = {}
+    """The metrics on the clean and on the contaminated items apart; empty where all items are of one kind."""
     items: list[ItemResult]

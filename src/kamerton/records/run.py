@@ -23,13 +23,15 @@ class DataLineage(Record):
 
     kind: Literal["data_lineage"] = "data_lineage"
     versions: dict[str, str]
-    """Immutable data-set versions `name@vN`: `train`, and `validation` and `test` where they had files of their own."""
+    """Immutable data-set versions `name@vN` of the parts `train`, `validation` and `test`; an empty part has none."""
     fingerprint: str
     """Digest of the sorted row hashes of all parts."""
     sources: dict[str, str]
     """SHA-256 of each file read, by its name in the recipe."""
     parts: dict[str, PartLineage]
     """train, validation, test."""
+    weights: str = ""
+    """Digest of how often each training row is seen in an epoch; empty where each is seen once."""
 
 
 class BaseLineage(Part):

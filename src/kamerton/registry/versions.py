@@ -7,7 +7,6 @@ and the SHA-256 of each file as tags, so that a changed file is found whoever ch
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 import shutil
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from kamerton.ground.digests import canonical_json, digest, file_digest
 from kamerton.ground.errors import RequestError, ServerAwayError, StorageError
 from kamerton.ground.files import confined, storage_errors, swap_folder
+from kamerton.ground.locks import held
 from kamerton.ground.settings import Workspace
 from kamerton.records import RunRecord
 from kamerton.records.base import Part
@@ -193,12 +193,8 @@ class Registry:
 
     @contextmanager
     def _held(self, name: str) -> Iterator[None]:
-        root = self._root(name)
-        with storage_errors(root):
-            root.mkdir(parents=True, exist_ok=True)
-            with (root / "lock").open("w") as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                yield
+        with held(self._root(name) / "lock"):
+            yield
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ resamples, swaps or leaves out whole clusters, because the clusters and not the 
 
 from kamerton.stats.bootstrap import Estimate, bootstrap_interval, estimate
 from kamerton.stats.corrections import holm
+from kamerton.stats.folds import fold_interval
 from kamerton.stats.intervals import Interval, paired_share_interval, unanimous_interval, wilson_interval
 from kamerton.stats.paired_tests import mcnemar_exact, non_inferiority, paired_permutation, swap_permutation
 from kamerton.stats.power import minimum_detectable_effect
@@ -29,6 +30,7 @@ __all__ = [
     "bootstrap_interval",
     "cluster_indices",
     "estimate",
+    "fold_interval",
     "holm",
     "jackknife_standard_error",
     "mcnemar_exact",

@@ -6,8 +6,6 @@ stays in the journal.
 
 from __future__ import annotations
 
-import fcntl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from kamerton.ground.errors import KamertonError
+from kamerton.ground.locks import take_lock
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder
 from kamerton.journal.lines import append_line, read_lines
@@ -84,16 +83,9 @@ def _reason(error: Exception) -> str:
 @contextmanager
 def _alone(run: RunFolder, wait: float) -> Iterator[None]:
     """One follower a run: two would create two runs in the tracker."""
-    deadline = time.monotonic() + wait
     with (run.path / "follower.lock").open("w") as handle:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise _BusyError from None
-                time.sleep(0.1)
+        if not take_lock(handle, patience_s=wait):
+            raise _BusyError
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kamerton.ground.errors import RequestError, ServerAwayError, StorageError
 from kamerton.ground.files import storage_errors
+from kamerton.ground.locks import held
 from kamerton.ground.settings import Workspace
 
 if TYPE_CHECKING:
@@ -72,9 +72,7 @@ def _open_sqlite(workspace: Workspace, uri: str) -> MlflowClient:
     from mlflow.tracking import MlflowClient
 
     workspace.ensure()
-    lock = workspace.home / "mlflow.lock"
-    with storage_errors(lock), lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with held(workspace.home / "mlflow.lock"):
         # MLflow tries an unusable file ten times over 100 s, so it is tried here first.
         file = Path(uri.removeprefix("sqlite:///"))
         with storage_errors(file):

@@ -1,4 +1,4 @@
-"""Which examples stand together in a step: a pure function of (seed, epoch, example ids and lengths)."""
+"""Which examples stand together in a step: a pure function of (seed, epoch, example ids, weights and lengths)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.utils.data import Sampler
 
-from kamerton.ground.rng import shuffled
+from kamerton.ground.rng import draw, shuffled, stream_seed
 from kamerton.training.examples import Example
 
-__all__ = ["EpochSampler", "batch_digest", "collate", "epoch_order"]
+__all__ = ["EpochSampler", "batch_digest", "collate", "epoch_order", "epoch_size", "times_seen"]
 
 _MEGA = 16
 """Batches that are sorted by length together: enough to save padding, few enough to stay random."""
@@ -20,12 +20,34 @@ _GRID = 8
 """Sequences are padded to a multiple of this many tokens."""
 
 
+def times_seen(example: Example, seed: int, epoch: int) -> int:
+    """How often an epoch shows an example of weight w: floor(w) times, and once more with probability w - floor(w).
+
+    A pure function of (seed, epoch, example id): no other example takes part.
+    """
+    whole = int(example.weight)
+    rest = example.weight - whole
+    return whole + (rest > 0.0 and draw(seed, epoch, "seen", example.id) < rest)
+
+
+def epoch_size(examples: Sequence[Example], seed: int, epoch: int) -> int:
+    """How many examples an epoch shows, each as often as it is seen."""
+    return sum(times_seen(example, seed, epoch) for example in examples)
+
+
 def epoch_order(examples: Sequence[Example], batch_size: int, seed: int, epoch: int) -> list[int]:
     """Positions in the order of the epoch: shuffled, then neighbours sorted by length, then the batches shuffled.
 
-    Only full batches move in the last shuffle; what is left over comes last.
+    An example stands there as often as it is seen. Only full batches move in the last shuffle; what is left over
+    comes last.
     """
-    order = shuffled([example.id for example in examples], seed, epoch, "order")
+    places: list[tuple[int, int, int]] = []
+    for index, example in enumerate(examples):
+        for copy in range(times_seen(example, seed, epoch)):
+            # The first showing has the address that it has without weights, so that unit weights change no order.
+            address = (example.id, copy) if copy else (example.id,)
+            places.append((stream_seed(seed, epoch, "order", *address), index, copy))
+    order = [index for _, index, _ in sorted(places)]
     width = batch_size * _MEGA
     batches: list[list[int]] = []
     for begin in range(0, len(order), width):
@@ -50,7 +72,7 @@ class EpochSampler(Sampler[int]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._examples)
+        return epoch_size(self._examples, self._seed, self._epoch)
 
     def __iter__(self) -> Iterator[int]:
         return iter(epoch_order(self._examples, self._batch_size, self._seed, self._epoch))

@@ -13,17 +13,24 @@ from kamerton.models.adapters import apply_method, trainable_parameters
 from kamerton.models.load import LoadedModel, load_base, pick_device
 from kamerton.models.scratch import create
 from kamerton.recipe import Recipe
-from kamerton.training.examples import ExampleSet, build_examples
+from kamerton.training.examples import Example, ExampleSet, build_examples
 from kamerton.training.run import plan_steps
 
 __all__ = ["forecast"]
+
+_NONE = Example("", [], [])
+"""Stands for the rows of a recipe whose data cannot be read."""
 
 _PROCESS_BYTES = 600 << 20
 """Resident memory of Python with torch, transformers and peft before any model, measured on Linux."""
 
 
-def forecast(recipe: Recipe, rows: Sequence[Row], root: Path) -> dict[str, Any]:
+def forecast(recipe: Recipe, rows: Sequence[Row], root: Path, weights: Sequence[float] | None = None) -> dict[str, Any]:
     """Steps, tokens, and estimates of peak memory and disk in bytes.
+
+    Args:
+        weights: how often an epoch shows each row; None shows each once. Tokens of an epoch are those of an average
+            one.
 
     Memory: fp32 weights, plus gradient and two AdamW moments (12 bytes) for each weight that moves, plus activations
     and logits of one forward pass: about 34 values of the hidden width a token and layer (Korthikanti et al., arXiv
@@ -34,24 +41,24 @@ def forecast(recipe: Recipe, rows: Sequence[Row], root: Path) -> dict[str, Any]:
     loaded = _scratch(recipe, rows) if recipe.model.architecture else _base(recipe, root)
     apply_method(loaded, recipe.method, seed=options.seed)
     length = min(options.max_length, loaded.context)
-    built = _examples(recipe, rows, loaded, length)
-    plan = plan_steps(max(len(built.examples), 1), options)
+    built = _examples(recipe, rows, loaded, length, weights)
+    plan = plan_steps(built.examples or [_NONE], options)
     longest = max((len(example.ids) for example in built.examples), default=length)
     config = loaded.model.config
-    weights = sum(weight.numel() for weight in loaded.model.parameters())
+    parameters = sum(weight.numel() for weight in loaded.model.parameters())
     moving = sum(weight.numel() for weight in trainable_parameters(loaded.model).values())
     tokens = options.batch_size * longest
     per_token = 34 * config.hidden_size * config.num_hidden_layers + 3 * config.vocab_size
     state = 12 * moving
     return {
-        "parameters": weights,
+        "parameters": parameters,
         "trainable": moving,
         "sequences": len(built.examples),
         "tokens_per_epoch": built.tokens,
         "trained_tokens_per_epoch": built.trained_tokens,
         "longest": longest,
         "steps": plan.steps,
-        "peak_bytes": _PROCESS_BYTES + 4 * weights + state + 4 * tokens * per_token,
+        "peak_bytes": _PROCESS_BYTES + 4 * parameters + state + 4 * tokens * per_token,
         "disk_bytes": (options.keep_checkpoints + 1) * (state + 4 * moving),
         "cut_share": (len(built.cut) + len(built.masked)) / max(len(rows), 1) if options.objective == "sft" else 0.0,
     }
@@ -69,8 +76,16 @@ def _scratch(recipe: Recipe, rows: Sequence[Row]) -> LoadedModel:
     return create(recipe.name, recipe.model.architecture, texts, seed=0, device=torch.device("cpu"))
 
 
-def _examples(recipe: Recipe, rows: Sequence[Row], loaded: LoadedModel, length: int) -> ExampleSet:
+def _examples(
+    recipe: Recipe, rows: Sequence[Row], loaded: LoadedModel, length: int, weights: Sequence[float] | None
+) -> ExampleSet:
     options = recipe.training
     return build_examples(
-        rows, loaded.format, options.objective, length, seed=options.seed, chat_share=options.chat_share
+        rows,
+        loaded.format,
+        options.objective,
+        length,
+        seed=options.seed,
+        chat_share=options.chat_share,
+        weights=weights,
     )

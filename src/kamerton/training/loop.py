@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ __all__ = ["JournalCallback", "KamertonTrainer"]
 
 
 class KamertonTrainer(Trainer):
-    """Departs from its parent in four places: the order of examples, checkpoints, the trace, and non-finite numbers."""
+    """Departs from its parent in five places: the order of examples, the length of each epoch, checkpoints, the trace,
+    and non-finite numbers."""
 
     def __init__(
         self,
@@ -46,10 +47,12 @@ class KamertonTrainer(Trainer):
         pad: int,
         base: str,
         run: RunFolder,
+        epochs: Sequence[int],
     ):
         """
         Args:
             base: digest of what training starts from; a checkpoint goes on only from the same.
+            epochs: forward passes of each epoch that the run begins.
         """
         super().__init__(
             model=model,
@@ -64,6 +67,7 @@ class KamertonTrainer(Trainer):
         self._parts = parts
         self._pad = pad
         self._base = base
+        self._epochs = epochs
         self.seen_tokens = 0
         self._step_batches: list[dict[str, torch.Tensor]] = []
         self._step_loss = 0.0
@@ -72,6 +76,28 @@ class KamertonTrainer(Trainer):
     # -- order ---------------------------------------------------------------------------------------------------
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         return EpochSampler(self._parts["train"], self.args.train_batch_size, self.args.seed)
+
+    # -- epochs: weighted ones differ in length, the parent's are all as long as the first ---------------------------
+    def set_initial_training_values(self, args: TrainingArguments, dataloader: Any) -> Any:
+        _, *others = super().set_initial_training_values(args, dataloader)
+        return (len(self._epochs), *others)
+
+    def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
+        super()._init_training_state(*args, **kwargs)
+        step = self.state.global_step
+        for epoch, batches in enumerate(self._epochs):
+            if step < self._steps(batches):
+                return epoch, step * self.args.gradient_accumulation_steps
+            step -= self._steps(batches)
+        return len(self._epochs), 0
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        batches = self._epochs[kwargs["epoch"]]
+        kwargs |= {"steps_in_epoch": batches, "num_update_steps_per_epoch": self._steps(batches)}
+        super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _steps(self, batches: int) -> int:
+        return math.ceil(batches / self.args.gradient_accumulation_steps)
 
     # -- trace and non-finite numbers ------------------------------------------------------------------------------
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:

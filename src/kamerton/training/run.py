@@ -7,7 +7,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +16,14 @@ from transformers import PrinterCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
 from kamerton.ground.digests import digest, folder_digests
-from kamerton.ground.errors import Interrupted, KamertonError
+from kamerton.ground.errors import DataError, Interrupted, KamertonError
 from kamerton.ground.files import storage_errors, swap_folder
 from kamerton.journal import RunFolder, read_events, read_trace
 from kamerton.models.adapters import WEIGHTS, save_finished
 from kamerton.models.load import LoadedModel
 from kamerton.recipe import Method, TrainingSection
 from kamerton.records import RunResult
+from kamerton.training.batches import epoch_size
 from kamerton.training.checkpoint import newest_whole, prune
 from kamerton.training.examples import Example
 from kamerton.training.loop import JournalCallback, KamertonTrainer
@@ -35,20 +36,45 @@ Progress = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """How many optimiser steps there are."""
+    """How many forward passes and optimiser steps there are."""
 
     steps_per_epoch: int
+    """Of an epoch as long as the average one."""
     steps: int
     warmup: int
+    batches: tuple[int, ...]
+    """Forward passes of each epoch that the run begins; weighted epochs differ in length."""
 
 
-def plan_steps(examples: int, options: TrainingSection) -> Plan:
-    """Steps of a run over this many training sequences."""
-    batches = math.ceil(examples / options.batch_size)
-    per_epoch = math.ceil(batches / options.accumulation)
-    steps = options.max_steps or max(1, math.ceil(per_epoch * options.epochs))
+def plan_steps(examples: Sequence[Example], options: TrainingSection) -> Plan:
+    """Steps of a run over these training sequences.
+
+    Raises:
+        DataError: the weights leave an epoch without any example.
+    """
+    expected = max(round(math.fsum(example.weight for example in examples)), 1)
+    per_epoch = _steps(math.ceil(expected / options.batch_size), options)
+    batches: list[int] = []
+    done = 0
+    while done < options.max_steps if options.max_steps else len(batches) < options.epochs:
+        size = epoch_size(examples, options.seed, len(batches))
+        if not size:
+            raise DataError(
+                f"the weights leave epoch {len(batches) + 1} without any row",
+                expected=f"weights that show many rows an epoch; those of the {len(examples)} rows sum to {expected}",
+                mend="raise the weights of data.train",
+            )
+        batches.append(math.ceil(size / options.batch_size))
+        done += _steps(batches[-1], options)
+    last = _steps(batches[-1], options)
+    # Of the last epoch only as much as `epochs` asks for; the ones before it are whole.
+    steps = options.max_steps or done - last * len(batches) + math.ceil(last * options.epochs)
     warmup = options.warmup_steps if options.warmup_steps is not None else math.ceil(0.05 * steps)
-    return Plan(per_epoch, steps, warmup)
+    return Plan(per_epoch, steps, warmup, tuple(batches))
+
+
+def _steps(batches: int, options: TrainingSection) -> int:
+    return math.ceil(batches / options.accumulation)
 
 
 def run_training(
@@ -63,14 +89,16 @@ def run_training(
 
     Args:
         loaded: the model with the method already applied.
-        parts: `train` and `validation` examples.
+        parts: `train` and `validation` examples; the weights of the former say how often an epoch shows each.
 
     Raises:
         Interrupted: SIGINT, SIGTERM or `kamerton stop`; a checkpoint was written.
+        DataError: the weights leave an epoch without any example.
         VerdictError: a loss or gradient became non-finite.
         StorageError: a checkpoint could not be written; the one before is whole.
     """
-    plan = plan_steps(len(parts["train"]), options)
+    with _failure_told(run):
+        plan = plan_steps(parts["train"], options)
     trainer = KamertonTrainer(
         model=loaded.model,
         args=_arguments(plan, options, run, loaded.device.type, validate=bool(parts["validation"])),
@@ -78,6 +106,7 @@ def run_training(
         pad=loaded.pad_id,
         base=digest([loaded.files.weights(), loaded.files.tokenizer()]) if loaded.files else "",
         run=run,
+        epochs=plan.batches,
     )
     checkpoint, passed = newest_whole(run.checkpoints)
     for sentence in passed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -22,6 +24,7 @@ __all__ = [
     "Note",
     "Page",
     "ReasonLine",
+    "Search",
     "Section",
     "Table",
     "Tone",
@@ -145,9 +148,21 @@ class Fold:
     kind: ClassVar[str] = "fold"
     title: str
     blocks: Sequence[Table | Facts | Note | Command]
+    searched: str = ""
+    """Where the chapter's search looks through its rows: the fold's code in the records, which is found, too."""
 
 
-Block = Table | Facts | Figure | Note | Command | Lineage | Example | Fold
+@dataclass(frozen=True)
+class Search:
+    """A field that leaves of the chapter's folds only what holds the words typed; it needs `Page.script`."""
+
+    kind: ClassVar[str] = "search"
+    label: str
+    nothing: str
+    """What is said when nothing holds them."""
+
+
+Block = Table | Facts | Figure | Note | Command | Lineage | Example | Fold | Search
 
 
 @dataclass(frozen=True)
@@ -207,3 +222,10 @@ class Page:
     footer: Sequence[str]
     contents: str
     """Heading of the table of contents."""
+    script: str = ""
+    """The only script that the page lets run, by its hash; empty for none."""
+
+    @property
+    def script_hash(self) -> str:
+        """SHA-256 in base64, as a content security policy names a script."""
+        return base64.b64encode(hashlib.sha256(self.script.encode()).digest()).decode()

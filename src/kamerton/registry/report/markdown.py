@@ -17,6 +17,7 @@ from kamerton.registry.report.blocks import (
     Lineage,
     Note,
     Page,
+    Search,
     Table,
     VerdictBox,
 )
@@ -99,7 +100,7 @@ def _block(block: Block) -> list[str]:
             return [*caption, *_grid(block.head, block.rows)]
         case Facts():
             return [*(f"- {_text(name)}: {_cell(cell)}" for name, cell in block.rows), ""]
-        case Figure():
+        case Figure() | Search():
             return []
         case Note():
             return [

@@ -250,7 +250,26 @@ def _remarks(document: Mapping[str, Any], language: Language) -> list[Block]:
                 "{set}: answers cut off at the longest length allowed: {counts}.", set=where, counts=counts
             )
             notes.append(Note(text))
+        notes += [_contaminated(document, model, where, language) for model in part["models"] if model["contaminated"]]
     return notes
+
+
+def _contaminated(document: Mapping[str, Any], model: Mapping[str, Any], where: str, language: Language) -> Note:
+    """How many items stand in the training rows, and what is measured without them."""
+    text = language.say_n(
+        "{set}, {model}: {count} item stands in the training rows.",
+        "{set}, {model}: {count} items stand in the training rows.",
+        model["contaminated"],
+        set=where,
+        model=model_name(document, language, model["model"]),
+    )
+    clean = ", ".join(
+        f"{metric_name(language, name)}{NO_BREAK}{amounts.value(language, name, measured['value'])}"
+        for name, measured in model["subsets"].get("clean", {}).items()
+        if measured["value"] is not None
+    )
+    apart = language.say("On the clean items alone: {values}.", values=clean) if clean else ""
+    return Note(f"{text} {apart}".rstrip())
 
 
 def _statistics(part: Mapping[str, Any], language: Language) -> tuple[Table, Note]:

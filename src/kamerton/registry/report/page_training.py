@@ -11,7 +11,7 @@ from kamerton.registry.report.language import EM_DASH, Language
 from kamerton.registry.report.page_results import NARROW, WIDE, missing
 from kamerton.registry.report.terms import capital, finding_name, part_name
 
-__all__ = ["data_section", "training_section"]
+__all__ = ["data_section", "parts_figure", "repeats", "short", "sources_table", "training_section"]
 
 _PARTS = ("train", "validation", "test")
 
@@ -142,13 +142,13 @@ def data_section(document: Mapping[str, Any], language: Language) -> Section:
     blocks: list[Block] = [_data_verdict(data, language)]
     blocks += [Note(reason, "bad") for reason in data["reasons"]]
     blocks.append(Facts(_data_facts(data, language)))
-    if figure := _parts_figure(data, language):
+    if figure := parts_figure(data, language):
         blocks.append(figure)
     blocks.append(_findings_table(data, language))
     folded = [_finding_list(each, language) for each in data["findings"]]
     if folded:
         blocks.append(Fold(language.say("Findings by file and line"), folded))
-    blocks.append(Fold(language.say("Files read"), [_sources(data, language)]))
+    blocks.append(Fold(language.say("Files read"), [sources_table(data, language)]))
     return Section("data", title, lead, blocks)
 
 
@@ -179,11 +179,11 @@ def _data_facts(data: Mapping[str, Any], language: Language) -> list[tuple[str, 
         ),
         (
             language.say("Exact duplicates"),
-            Cell(_repeats(clusters["exact_rows"], clusters["exact"], language)),
+            Cell(repeats(clusters["exact_rows"], clusters["exact"], language)),
         ),
         (
             language.say("Alike rows, kept on one side of the split"),
-            Cell(_repeats(clusters["near_rows"], clusters["near"], language)),
+            Cell(repeats(clusters["near_rows"], clusters["near"], language)),
         ),
     ]
     if lengths:
@@ -198,7 +198,8 @@ def _data_facts(data: Mapping[str, Any], language: Language) -> list[tuple[str, 
     return facts
 
 
-def _repeats(rows: int, clusters: int, language: Language) -> str:
+def repeats(rows: int, clusters: int, language: Language) -> str:
+    """So many rows in so many clusters."""
     if not rows:
         return language.say("none")
     counted = language.say_n("{count} row", "{count} rows", rows)
@@ -210,7 +211,7 @@ def short(digest: str) -> Cell:
     return Cell(digest[:12] or EM_DASH, full=digest, code=bool(digest))
 
 
-def _parts_figure(data: Mapping[str, Any], language: Language) -> Figure | None:
+def parts_figure(data: Mapping[str, Any], language: Language) -> Figure | None:
     """Rows by category and part; None where the rows have no categories."""
     totals: dict[str, dict[str, int]] = {}
     for part, counts in data["categories"].items():
@@ -267,7 +268,8 @@ def _finding_list(group: Mapping[str, Any], language: Language) -> Table:
     return Table(caption, [language.say("Where"), language.say("What")], rows)
 
 
-def _sources(data: Mapping[str, Any], language: Language) -> Table:
+def sources_table(data: Mapping[str, Any], language: Language) -> Table:
+    """The files that were read."""
     head = [language.say("File"), language.say("Rows"), language.say("Shape"), language.say("Encoding"), "SHA-256"]
     rows = [
         [

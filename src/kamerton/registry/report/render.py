@@ -8,9 +8,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from kamerton.records.data import DataReport
+from kamerton.registry.report.data_page import build_data_page
 from kamerton.registry.report.page import build_page
 
-__all__ = ["render_html"]
+__all__ = ["render_data_html", "render_html"]
 
 
 @cache
@@ -35,3 +37,12 @@ def render_html(document: Mapping[str, Any], language: str) -> str:
         RequestError: there is no such language.
     """
     return _environment().get_template("report.html.j2").render(page=build_page(document, language))
+
+
+def render_data_html(report: DataReport, language: str) -> str:
+    """The page of a data report; its one script, the search through the findings, is let in by its hash.
+
+    Raises:
+        RequestError: there is no such language.
+    """
+    return _environment().get_template("report.html.j2").render(page=build_data_page(report, language))

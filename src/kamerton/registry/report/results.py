@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kamerton.records.comparison import ComparisonRecord
-from kamerton.records.evaluation import EvaluationRecord, ItemResult
+from kamerton.records.evaluation import EvaluationRecord, ItemResult, MetricResult
 from kamerton.registry.report.inputs import ReportInputs
 
 __all__ = ["candidate_of", "category_metric", "evaluation_results", "latest", "primary_metric", "primary_set"]
@@ -77,11 +77,17 @@ def _model(record: EvaluationRecord) -> dict[str, Any]:
         "n_clusters": record.n_clusters,
         "left_out": record.left_out,
         "cut_off": record.cut_off,
+        "contaminated": record.contaminated,
         "shots_used": record.shots_used,
         "confidence": record.confidence,
         "set_fingerprint": record.set_fingerprint,
-        "metrics": {name: metric.model_dump(mode="json") for name, metric in record.metrics.items()},
+        "metrics": _metrics(record.metrics),
+        "subsets": {subset: _metrics(metrics) for subset, metrics in record.subsets.items()},
     }
+
+
+def _metrics(metrics: Mapping[str, MetricResult]) -> dict[str, Any]:
+    return {name: metric.model_dump(mode="json") for name, metric in metrics.items()}
 
 
 def category_metric(record: EvaluationRecord, primary: str | None) -> str | None:

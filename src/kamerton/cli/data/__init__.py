@@ -1,0 +1,1 @@
+"""The actions of `kamerton data`, one a file."""

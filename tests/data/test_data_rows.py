@@ -1,0 +1,44 @@
+"""A row's hash is the digest of the canonical JSON of what it says, by whichever way it is computed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kamerton.chat.messages import Message
+from kamerton.data import Row
+from kamerton.ground.digests import digest
+
+texts = st.text(alphabet=st.characters(exclude_categories=()), max_size=40)
+
+
+@given(texts, texts, texts, st.booleans())
+def test_the_hash_is_that_of_the_canonical_json(question: str, answer: str, category: str, liked: bool) -> None:
+    messages: tuple[Message, ...] = (
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": answer, "tool_calls": [{"name": category, "arguments": "{}"}]},
+    )
+    for row in (Row(messages, category=category, liked=liked), Row(text=answer, task=category)):
+        assert row.row_hash == digest(row.content)
+
+
+def test_an_ordinary_row_has_the_hash_that_it_always_had() -> None:
+    row = Row(({"role": "user", "content": "Co?"}, {"role": "assistant", "content": "To."}), category="a")
+    assert row.row_hash == digest(
+        '{"category":"a","group":"","messages":[{"content":"Co?","role":"user"},{"content":"To.","role":"assistant"}]}'
+    )
+
+
+@pytest.mark.parametrize("field", ["file", "source"])
+def test_where_a_row_stands_is_no_part_of_it(field: str) -> None:
+    row = Row(text="To samo.", file="a", line=1)
+    assert replace(row, **{field: "other"}, line=7).row_hash == row.row_hash
+
+
+@pytest.mark.parametrize("field", ["category", "group", "task", "time", "augmented_from"])
+def test_what_a_row_says_is_part_of_it(field: str) -> None:
+    row = Row(text="To samo.")
+    assert replace(row, **{field: "other"}).row_hash != row.row_hash
