@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -85,7 +86,8 @@ def _signature(thing: object) -> str:
         for name, parameter in signature.parameters.items()
         if name not in {"self", "cls"}
     ]
-    return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+    text = str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+    return re.sub(r"<function (\w+) at 0x[0-9a-f]+>", r"\1", text)  # a default that is a function, without its place
 
 
 SURFACES: dict[str, Callable[[], str]] = {"cli_surface.txt": cli_surface, "api_surface.txt": api_surface}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ from kamerton.data import Row
 from kamerton.flows.data_context import token_limit
 from kamerton.flows.models import ModelRef, open_model
 from kamerton.flows.prepare import Prepared, prepare
-from kamerton.flows.sources import whole_rows
+from kamerton.flows.sources import OnStep, nobody, whole_rows
 from kamerton.flows.train import load_recipe
 from kamerton.ground.errors import KamertonError
 from kamerton.ground.settings import Workspace
@@ -65,7 +64,7 @@ def check(
     workspace: Workspace | None = None,
     *,
     overrides: list[str] | None = None,
-    on_step: Callable[[str], None] = lambda step: None,
+    on_step: OnStep = nobody,
 ) -> CheckResult:
     """Everything that would fail, told before it costs anything; nothing is written.
 

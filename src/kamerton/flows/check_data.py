@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from kamerton.data import SplitResult, report
@@ -10,6 +10,7 @@ from kamerton.data.batches import InProcess, Runner
 from kamerton.data.statistics import TokenLimit
 from kamerton.flows.data_context import check_context
 from kamerton.flows.pipeline import Pipeline
+from kamerton.flows.sources import OnStep, nobody
 from kamerton.ground.files import write_text
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import CheckSection, DataSection, Recipe, Source
@@ -26,7 +27,7 @@ def check_data(
     tokens: TokenLimit | None = None,
     against: Sequence[str] = (),
     run: Runner | None = None,
-    on_step: Callable[[str], None] = lambda step: None,
+    on_step: OnStep = nobody,
 ) -> DataReport:
     """The whole report about files or versions; nothing is written but, at the first pseudonym, the key of it.
 

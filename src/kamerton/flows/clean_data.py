@@ -9,7 +9,7 @@ from pathlib import Path
 from kamerton.data import CleanResult, Row, clean
 from kamerton.data.batches import Runner
 from kamerton.flows.destination import Destination, Written
-from kamerton.flows.sources import read_rows, reading
+from kamerton.flows.sources import OnStep, nobody, read_rows, reading
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import CleanSection, Source, clean_options
 from kamerton.recipe.source import ShapeName
@@ -52,7 +52,7 @@ def clean_data(
     workspace: Workspace | None = None,
     *,
     run: Runner | None = None,
-    on_step: Callable[[str], None] = lambda step: None,
+    on_step: OnStep = nobody,
 ) -> CleanedData:
     """Look at all rows, and write those that are left where a result is wanted; a source is never written over.
 

@@ -14,7 +14,7 @@ from kamerton.data.split import parted_clusters
 from kamerton.data.weights import balanced_sample, replay_set, replayable, row_weights
 from kamerton.flows.leaks import leak_items
 from kamerton.flows.models import open_rewriter
-from kamerton.flows.sources import read_rows, reading
+from kamerton.flows.sources import OnStep, nobody, read_rows, reading
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import DataSection, LeakSection, Source, SplitSection
 from kamerton.records.augmentation import AugmentationReport
@@ -71,7 +71,7 @@ class Pipeline:
     count_tokens: CountTokens | None = None
     """For `data.clean.max_tokens`."""
     run: Runner = field(default_factory=InProcess)
-    on_step: Callable[[str], None] = lambda step: None
+    on_step: OnStep = nobody
     """Called with what is done next."""
 
     def process(self) -> Processed:

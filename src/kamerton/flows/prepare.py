@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from kamerton.data.batches import InProcess, Runner
 from kamerton.data.statistics import TokenLimit
 from kamerton.flows.data_context import check_context
 from kamerton.flows.pipeline import PARTS, Pipeline
+from kamerton.flows.sources import OnStep, nobody
 from kamerton.ground.digests import canonical_json, digest, set_digest
 from kamerton.ground.errors import DataError, StorageError
 from kamerton.ground.files import storage_errors, write_text
@@ -44,7 +45,7 @@ def prepare(
     commit: bool = True,
     tokens: TokenLimit | None = None,
     run: Runner | None = None,
-    on_step: Callable[[str], None] = lambda step: None,
+    on_step: OnStep = nobody,
 ) -> Prepared:
     """Everything between the files that a recipe names and the rows that a run learns from.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from kamerton.data.batches import Runner
@@ -11,6 +10,7 @@ from kamerton.flows.check_data import write_page
 from kamerton.flows.data_context import token_limit
 from kamerton.flows.destination import refuse_taken
 from kamerton.flows.prepare import Prepared, prepare
+from kamerton.flows.sources import OnStep, nobody
 from kamerton.flows.train import load_recipe
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import ResolvedRecipe
@@ -28,7 +28,7 @@ def prepare_data(
     overrides: list[str] | None = None,
     language: str = "en",
     run: Runner | None = None,
-    on_step: Callable[[str], None] = lambda step: None,
+    on_step: OnStep = nobody,
 ) -> Prepared:
     """Run the whole `data:` section of a recipe and write what comes of it; no version is made.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kamerton.data.batches import Runner
 from kamerton.data.privacy import PrivacyResult, privacy_key, protect
 from kamerton.flows.destination import Destination, Written
-from kamerton.flows.sources import read_rows, reading
+from kamerton.flows.sources import OnStep, nobody, read_rows, reading
 from kamerton.ground.errors import RequestError
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import PrivacySection, Source
@@ -49,7 +49,7 @@ def protect_data(
     workspace: Workspace | None = None,
     *,
     run: Runner | None = None,
-    on_step: Callable[[str], None] = lambda step: None,
+    on_step: OnStep = nobody,
 ) -> ProtectedData:
     """Look into all rows, and write the protected ones where a result is wanted; a source is never written over.
 

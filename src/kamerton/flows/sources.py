@@ -11,8 +11,10 @@ from kamerton.ground.settings import Workspace
 from kamerton.recipe import Source
 from kamerton.records.data import SourceReport
 
-__all__ = ["ReadProgress", "read_rows", "reading", "whole_rows"]
+__all__ = ["OnStep", "ReadProgress", "nobody", "read_rows", "reading", "whole_rows"]
 
+OnStep = Callable[[str], None]
+"""Called with what is done next."""
 ReadProgress = Callable[[str, int, int | None], None]
 """Called with the file, the bytes read and all its bytes, where they are known."""
 
@@ -35,7 +37,11 @@ def read_rows(
     return ReadResult(rows, findings, reports)
 
 
-def reading(on_step: Callable[[str], None]) -> ReadProgress:
+def nobody(step: str) -> None:
+    """Is told what is done next, and does not mind."""
+
+
+def reading(on_step: OnStep) -> ReadProgress:
     """Tells a reader's progress as steps: `read letters.jsonl, 45 %`. A file of one block needs no telling."""
 
     def told(file: str, done: int, total: int | None) -> None:
