@@ -47,6 +47,11 @@ class Intake:
         """Empty when it could not be told."""
         return self.layout.shape if self.layout is not None else ""
 
+    @property
+    def shapeless(self) -> bool:
+        """Whether no row of the file can become an example, because its shape is not known."""
+        return self._settled and self.layout is None
+
     def add(self, item: Parsed) -> None:
         """Take one record, or the finding of a reader."""
         if isinstance(item, tuple):

@@ -229,6 +229,8 @@ class _Reading:
                 intake.add(item)
             if self._max_rows is not None and intake.rows_read >= self._max_rows:
                 break
+            if intake.shapeless and intake.rows_read >= _HOPELESS:
+                break  # a few bytes of a column format can stand for billions of rows
             size = text.size if text is not None else 0
             if len(intake.rows) + len(intake.findings) < _ROWS and size - flushed < _BYTES:
                 continue
