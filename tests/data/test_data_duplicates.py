@@ -1,6 +1,7 @@
 """Near-duplicate clusters: planted ones are found, others are left apart, crowds stay affordable."""
 
 import time
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,6 +103,15 @@ def test_the_prompt_decides_not_the_answer_nor_the_system_turn() -> None:
 def test_a_group_keeps_different_letters_together() -> None:
     rows = [chat_row("Piszę w sprawie lampy", group="7"), chat_row("Psy szczekają nocą"), chat_row("Ciemno", group="7")]
     assert near_duplicate_clusters(rows, 0.7) == [0, 1, 0]
+
+
+def test_what_was_made_from_one_row_stays_with_it() -> None:
+    original, other = chat_row("Gdzie złożę wniosek o dowód?"), chat_row("Psy szczekają nocą")
+    made = [
+        replace(chat_row(text), augmented_from=original.row_hash) for text in ("Kto wyda dokument?", "Jak to jest?")
+    ]
+    orphans = [replace(chat_row(text), augmented_from="0" * 64) for text in ("Raz dwa", "Trzy cztery")]
+    assert near_duplicate_clusters([made[0], other, original, made[1], *orphans], 0.7) == [0, 1, 0, 0, 2, 2]
 
 
 def test_chains_join() -> None:

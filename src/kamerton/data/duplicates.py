@@ -37,9 +37,9 @@ def near_duplicate_clusters(rows: Sequence[Row], similarity: float) -> list[int]
     """A cluster number for each row; equal numbers must not be parted by a split.
 
     Two rows are in one cluster when the Jaccard similarity of the sets of word 3-grams of their texts is at least
-    `similarity`, when they share a non-empty `group`, or when a chain of such rows joins them. Texts are compared
-    in lower case and without diacritics or punctuation; one of fewer than three words must be equal. Words are
-    compared by 64-bit hashes.
+    `similarity`, when they share a non-empty `group`, when one was made from the other or both from a third
+    (`augmented_from`), or when a chain of such rows joins them. Texts are compared in lower case and without diacritics
+    or punctuation; one of fewer than three words must be equal. Words are compared by 64-bit hashes.
 
     The text of a conversation is its turns before the last answer, without the system turn. A leak is a question
     that training has seen: the same question with two answers is one, and two questions that share a form letter
@@ -58,6 +58,10 @@ def near_duplicate_clusters(rows: Sequence[Row], similarity: float) -> list[int]
     for index, row in enumerate(rows):
         if row.group:
             unions.join(groups.setdefault(row.group, index), index)
+    if any(row.augmented_from for row in rows):
+        origins: dict[str, int] = {}
+        for index, row in enumerate(rows):
+            unions.join(origins.setdefault(row.augmented_from or row.row_hash, index), index)
     numbers: dict[int, int] = {}
     return [numbers.setdefault(unions.root(index), len(numbers)) for index in range(len(rows))]
 
