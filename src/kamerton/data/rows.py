@@ -121,4 +121,7 @@ class Row:
         """What leaks and duplicates are told by: the prompt without the system turn, or the text."""
         if self.text is not None:
             return self.text
-        return "\n".join(message["content"] for message in self.prompt if message["role"] != "system")
+        turns = self.messages or ()
+        asked = turns if self.ranked else turns[:-1]
+        shown = [turn["content"] for turn in asked if turn["role"] != "system"]
+        return shown[0] if len(shown) == 1 else "\n".join(shown)
