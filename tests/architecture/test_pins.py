@@ -27,7 +27,7 @@ def _declared(*, extras: bool) -> dict[str, Requirement]:
     lines = list(project["dependencies"])
     if extras:
         lines += [line for extra in project["optional-dependencies"].values() for line in extra]
-    declared = {canonicalize_name(each.name): each for each in map(Requirement, lines)}
+    declared: dict[str, Requirement] = {canonicalize_name(each.name): each for each in map(Requirement, lines)}
     declared.pop(project["name"], None)  # an extra that takes others in names the project itself
     return declared
 
