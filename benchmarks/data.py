@@ -177,11 +177,14 @@ def measure(
 
 
 def whole_check(path: Path, count: int) -> Step:
-    """`kamerton data check`, as a user runs it."""
+    """`kamerton data check` with a recipe, as a user runs it: every step, the split and the leaks included."""
     from measure import KAMERTON, measure
 
     with tempfile.TemporaryDirectory() as folder:
-        found = measure([*KAMERTON, "data", "check", str(path), "--model", "tiny-pl", "--json"], Path(folder))
+        recipe = Path(folder) / "recipe.yaml"
+        recipe.write_text(f"model: {{base: tiny-pl}}\ndata: {{train: ['{path}']}}\n", encoding="utf-8")
+        command = [*KAMERTON, "data", "check", str(path), "--recipe", str(recipe), "--json"]
+        found = measure(command, Path(folder))
     document = json.loads(found.output)
     step = Step("whole check", count, found.wall, found.peak_mib, f"{len(document['findings']):,} findings")
     print(step, flush=True)

@@ -37,7 +37,7 @@ class CheckSection(Section):
     """Largest share of training rows of which nothing is left to learn within `training.max_length`."""
     max_contaminated: Share = 0.0
     """Largest share of test items (or of a set in `data.leaks.against`) that stand in the training rows. Of a part that
-    the split cut off only equal and alike items count: rows of one source share phrases."""
+    the split cut off only items count that are equal to a training row: rows of one source share phrases."""
     min_canary_recall: Share = 0.0
     """Least share of planted exact and near leaks that the detector must find."""
     max_label_noise: Share | None = None

@@ -81,14 +81,14 @@ class LeakSet(Part):
     def counted(self) -> int:
         """Contaminated items that count for the verdict.
 
-        Rows of one source share phrases, and the split has kept alike ones together; of its parts count those that
-        are equal or alike all the same.
+        Rows of one source share phrases, and the split has kept alike ones together as it was told; of its parts count
+        those that are equal to a training row all the same.
         """
         if self.dropped:
             return 0
         if not self.own:
             return self.contaminated
-        return sum(any(match.method in ("exact", "near") for match in item.matches) for item in self.found)
+        return sum(any(match.method == "exact" for match in item.matches) for item in self.found)
 
     @property
     def share(self) -> float:
