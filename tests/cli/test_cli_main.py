@@ -169,7 +169,9 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_anywhere_is_130(tmp_path: Path) -> None:
-    code = "import signal, os; os.kill(os.getpid(), signal.SIGINT)"
+    # A process started in the background of a script ignores the signal from the beginning.
+    listen = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"import signal, os; {listen}; os.kill(os.getpid(), signal.SIGINT)"
     script = (
         f"from kamerton.cli import main, runs_verb\nrun = lambda *_: exec({code!r})\nruns_verb.run = run\nmain.entry()"
     )
