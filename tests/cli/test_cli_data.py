@@ -264,3 +264,50 @@ def test_what_is_not_there_is_named(words: list[str], told: str, project: Path) 
     assert done.code == 2
     assert told in done.err
     assert "expected: " in done.err
+
+
+PART = ("--columns", "prompt=pytanie", "--columns", "answer=odp")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("read",),
+        ("check",),
+        ("clean", "--fix", "--out", "c.jsonl"),
+        ("protect", "--action", "mask", "--out", "p.jsonl"),
+        ("split", "--out", "parts"),
+    ],
+)
+def test_columns_of_other_names_are_mapped_where_files_are_read(tmp_path: Path, words: tuple[str, ...]) -> None:
+    write_lines(tmp_path / "odd.jsonl", [{"pytanie": f"Pytanie {n} o {n * n}?", "odp": f"tak {n}"} for n in range(40)])
+    action, *more = words
+    refused = kamerton(tmp_path, "data", "read", "odd.jsonl")
+    assert "--columns prompt=COLUMN --columns answer=COLUMN" in refused.out
+    done = kamerton(tmp_path, "data", action, "odd.jsonl", *more, *PART)
+    assert (done.code, "unknown_shape" in done.out) == (0, False)
+
+
+def test_a_commit_takes_columns(tmp_path: Path) -> None:
+    write_lines(tmp_path / "odd.jsonl", [{"pytanie": "Ile?", "odp": "tak", "dz": "Drogi"}])
+    done = kamerton(tmp_path, "data", "commit", "odd", "odd.jsonl", *PART, "--columns", "category=dz", "--json")
+    assert done.document["rows"] == 1
+    assert kamerton(tmp_path, "data", "show", "odd", "--json").document["first_rows"][0]["category"] == "Drogi"
+
+
+def test_columns_of_the_arguments_come_before_the_recipes(project: Path) -> None:
+    write_lines(project / "odd.jsonl", [{"q": f"Co {n}?", "a": f"tak {n}", "b": f"nie {n}"} for n in range(5)])
+    recipe = project / "odd.yaml"
+    recipe.write_text(
+        "name: odd\nmodel: {base: tiny-pl}\ndata: {train: [odd.jsonl], columns: {prompt: q, answer: a}}\n",
+        encoding="utf-8",
+    )
+    words = ("data", "check", "odd.jsonl", "--recipe", str(recipe), "--columns", "answer=b", "--json")
+    document = kamerton(project, *words).document
+    assert document["sources"][0]["shape_reason"].startswith("columns q and b")
+
+
+@pytest.mark.parametrize(("given", "told"), [("promt=q", "--columns promt"), ("prompt", "names no column")])
+def test_a_part_that_is_none_is_refused(project: Path, given: str, told: str) -> None:
+    done = kamerton(project, "data", "read", "letters.jsonl", "--columns", given)
+    assert (done.code, told in done.err) == (2, True)

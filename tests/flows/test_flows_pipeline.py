@@ -60,6 +60,20 @@ def test_a_set_to_stay_out_of_is_compared_too(project: Workspace) -> None:
     assert {found.name: found.contaminated for found in made.leaks.sets} == {"test": 0, "exam.jsonl": 2}
 
 
+def test_replay_brings_back_no_row_of_a_set_to_stay_out_of(project: Workspace) -> None:
+    write_lines(project.root / "exam.jsonl", letters()[:2])
+    fresh = {"instruction": "Ile kosztuje odpis aktu urodzenia z dopiskiem?", "output": "22 zł"}
+    write_lines(project.root / "earlier.jsonl", [*letters()[:2], fresh])
+    made = _processed(
+        project,
+        leaks={"against": ["exam.jsonl"], "action": "drop", "canaries": 0},
+        mix={"replay": [{"source": "earlier.jsonl", "ratio": 0.1}]},
+    )
+    asked = {row.question for row in made.parts["train"]}
+    assert not asked & {row["instruction"] for row in letters()[:2]}
+    assert any(row.source.startswith("replay") for row in made.parts["train"])
+
+
 def test_new_rows_join_the_training_part_alone(project: Workspace) -> None:
     made = _processed(project, augment=[{"kind": "templates", "templates": ["Proszę: {prompt}"]}])
     assert made.augmentation is not None

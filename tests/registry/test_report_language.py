@@ -164,3 +164,16 @@ def test_an_unknown_language_is_refused() -> None:
 
 def test_the_catalogues_lie_inside_the_package() -> None:
     assert Path(__file__).parents[2].joinpath("src", "kamerton", "locale") == LOCALE
+
+
+@pytest.mark.parametrize(
+    ("share", "english", "polish"),
+    [
+        (0.00001, "<0.01%", "<0,01\xa0%"),
+        (0.99999, ">99.99%", ">99,99\xa0%"),
+        (0.0, "0.00%", "0,00\xa0%"),
+        (None, "—", "—"),
+    ],
+)
+def test_a_small_share_is_not_none(share: float | None, english: str, polish: str) -> None:
+    assert (Language("en").share(share), Language("pl").share(share)) == (english, polish)

@@ -105,11 +105,9 @@ def _checked(items: list[CheckItem], name: str, step: Any) -> Any:
 def _data_items(prepared: Prepared) -> list[CheckItem]:
     report = prepared.report
     counts = ", ".join(f"{name} {rows}" for name, rows in report.splits.items())
-    items = [
-        CheckItem(
-            "rows", True, f"{report.rows_read} read, {report.rows_ok} understood, {report.rows_used} used: {counts}"
-        )
-    ]
+    made = f" ({report.augmentation.made} of them augmented)" if report.augmentation else ""
+    told = f"{report.rows_read} read, {report.rows_ok} understood, {report.rows_used} used{made}: {counts}"
+    items = [CheckItem("rows", True, told)]
     for asked in report.checklist:
         if asked.state == "unknown":
             continue

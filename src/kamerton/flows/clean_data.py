@@ -9,7 +9,7 @@ from pathlib import Path
 from kamerton.data import CleanResult, Row, clean
 from kamerton.data.batches import Runner
 from kamerton.flows.destination import Destination, Written
-from kamerton.flows.sources import OnStep, nobody, read_rows, reading
+from kamerton.flows.sources import OnStep, nobody, read_rows, reading, shaped
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import CleanSection, Source, clean_options
 from kamerton.recipe.source import ShapeName
@@ -22,8 +22,9 @@ __all__ = ["CleanedData", "CleaningRequest", "clean_data"]
 class CleaningRequest:
     """What is cleaned, how, and where the result goes."""
 
-    sources: Sequence[str]
+    sources: Sequence[str | Source]
     shape: ShapeName = "auto"
+    """Of the sources that are given by name alone."""
     settings: Sequence[str] = ()
     """`key=value` of `data.clean`."""
     out: Path | None = None
@@ -67,14 +68,15 @@ def clean_data(
     options = clean_options(request.settings)
     if destination.wanted:
         options = options.fixing()
-    sources = [Source(source=source, shape=request.shape) for source in request.sources]
+    sources = shaped(request.sources, request.shape)
+    names = [source.source for source in sources]
     on_step("read")
     read = read_rows(sources, place, on_progress=reading(on_step))
     count = _counter(request.model, place) if options.max_tokens is not None and request.model else None
     on_step("clean")
     result = clean(read.rows, options, count_tokens=count, run=run)
-    message = f"cleaned {' '.join(request.sources)}: {result.report.rows_changed} rows changed"
-    written = destination.write(result.rows, place, sources=request.sources, message=message)
+    message = f"cleaned {' '.join(names)}: {result.report.rows_changed} rows changed"
+    written = destination.write(result.rows, place, sources=names, message=message)
     return CleanedData(options, result, read.findings, read.rows_read, written)
 
 

@@ -15,27 +15,30 @@ from kamerton.data.export import (
     export_rows,
     validate_file,
 )
-from kamerton.flows.sources import read_rows, whole_rows
+from kamerton.flows.sources import read_rows, shaped, whole_rows
 from kamerton.flows.versions import point
 from kamerton.ground.errors import RequestError
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import CleanSection, Source
+from kamerton.recipe.source import ShapeName
 from kamerton.records.data import DatasetVersion, Finding
 
 __all__ = ["commit_data", "diff_data", "export_data", "read_data", "tag_data", "validate_data"]
 
 
-def read_data(sources: Sequence[str], workspace: Workspace | None = None, *, shape: str = "auto") -> ReadResult:
-    """Rows, findings and sources."""
-    return read_rows(_shaped(sources, shape), workspace or Workspace.at())
+def read_data(
+    sources: Sequence[str | Source], workspace: Workspace | None = None, *, shape: ShapeName = "auto"
+) -> ReadResult:
+    """Rows, findings and sources; `shape` is that of the sources that are given by name alone."""
+    return read_rows(shaped(sources, shape), workspace or Workspace.at())
 
 
 def commit_data(
     name: str,
-    sources: Sequence[str],
+    sources: Sequence[str | Source],
     workspace: Workspace | None = None,
     *,
-    shape: str = "auto",
+    shape: ShapeName = "auto",
     message: str = "",
     tag: str | None = None,
 ) -> tuple[DatasetVersion, Path, list[Finding]]:
@@ -48,7 +51,7 @@ def commit_data(
         DataError: a row cannot be read, or none is left.
     """
     place = (workspace or Workspace.at()).ensure()
-    cleaned = clean(whole_rows(_shaped(sources, shape), place), CleanSection())
+    cleaned = clean(whole_rows(shaped(sources, shape), place), CleanSection())
     version = DatasetStore(place).commit(name, cleaned.rows, message=message, tag=tag)
     return version, point(version, place, tag=tag or ""), cleaned.findings
 
@@ -88,7 +91,3 @@ def validate_data(path: Path, target: Target | None = None, model_context: int |
     if limit < 1:
         raise RequestError("no model takes so few tokens", where=f"--model-context {limit}", expected="1 or more")
     return validate_file(path, target, limit)
-
-
-def _shaped(sources: Sequence[str], shape: str) -> list[str | Source]:
-    return [Source.model_validate({"source": source, "shape": shape}) for source in sources]

@@ -64,7 +64,8 @@ class Destination:
         if not self.wanted:
             return Written()
         if not rows:
-            raise DataError("no row is left to write", where=" ".join(sources), mend="look at the findings first")
+            names = " ".join(sources)
+            raise DataError("no row is left to write", where=names, mend=f"kamerton data check {names}")
         if self.out is not None:
             write_jsonl(rows, workspace.root / self.out)
         if not self.to:

@@ -92,13 +92,16 @@ class Pipeline:
             findings += parted_clusters(given.cleaned.rows, clusters, parted)
         parts = {"train": parted.train, "validation": parted.validation, "test": parted.test}
         parts |= {name: part.cleaned.rows for name, part in own.items()}
-        leaks, leaking = self._leaks(parts)
+        others = {name: leak_items(name, self.workspace) for name in (*self.options.leaks.against, *self.against)}
+        leaks, leaking = self._leaks(parts, others)
         findings += leaking
-        augmentation, refused = self._augment(parts)
+        # What is added from here on must not bring back what was taken out.
+        held_out = [*parts["validation"], *parts["test"], *(item for items in others.values() for item in items)]
+        augmentation, refused = self._augment(parts, held_out)
         findings += refused
         findings += self._balance(parts)
         parts = {name: sorted(rows, key=lambda row: row.row_hash) for name, rows in parts.items()}
-        weights, left_out = self._mix(parts)
+        weights, left_out = self._mix(parts, held_out)
         findings += left_out
         reads = [given.read, *(part.read for part in own.values())]
         return Processed(
@@ -142,12 +145,16 @@ class Pipeline:
             return SplitResult(list(rows), [], [])
         return split(rows, clusters, without(self.options.split, own))
 
-    def _leaks(self, parts: dict[str, list[Row]]) -> tuple[LeakReport | None, list[Finding]]:
-        """Look for the held-out rows in the training rows; `action: drop` takes the leaking ones out of `parts`."""
+    def _leaks(
+        self, parts: dict[str, list[Row]], others: Mapping[str, Sequence[Row]]
+    ) -> tuple[LeakReport | None, list[Finding]]:
+        """Look for the held-out rows and the other sets in the training rows.
+
+        `action: drop` takes the leaking rows out of `parts`.
+        """
         options: LeakSection = self.options.leaks
         self.on_step("leaks")
-        sets = {name: parts[name] for name in PARTS[1:] if parts[name]}
-        sets |= {name: leak_items(name, self.workspace) for name in (*options.against, *self.against)}
+        sets = {name: parts[name] for name in PARTS[1:] if parts[name]} | dict(others)
         if not sets:
             return None, []
         seed = self.options.split.seed
@@ -168,14 +175,16 @@ class Pipeline:
             findings += _drop_leaking(parts, results)
         return found, findings
 
-    def _augment(self, parts: dict[str, list[Row]]) -> tuple[AugmentationReport | None, list[Finding]]:
+    def _augment(
+        self, parts: dict[str, list[Row]], held_out: Sequence[Row]
+    ) -> tuple[AugmentationReport | None, list[Finding]]:
         options = self.options
         if not options.augment:
             return None, []
         self.on_step("augment")
         made = augment(
             parts["train"],
-            [*parts["validation"], *parts["test"]],
+            held_out,
             options.augment,
             seed=options.split.seed,
             similarity=options.split.similarity,
@@ -190,10 +199,9 @@ class Pipeline:
         parts["train"] = kept.rows
         return kept.findings
 
-    def _mix(self, parts: dict[str, list[Row]]) -> tuple[list[float], list[Finding]]:
+    def _mix(self, parts: dict[str, list[Row]], held_out: Sequence[Row]) -> tuple[list[float], list[Finding]]:
         """The weight of each training row, rows to replay included."""
         options, findings = self.options, list[Finding]()
-        held_out = [*parts["validation"], *parts["test"]]
         for replay in options.mix.replay:
             read = read_rows([Source(source=replay.source)], self.workspace, on_progress=reading(self.on_step))
             kept = replayable(read.rows, parts["train"], held_out, options.split.similarity)

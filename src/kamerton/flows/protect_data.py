@@ -9,7 +9,7 @@ from pathlib import Path
 from kamerton.data.batches import Runner
 from kamerton.data.privacy import PrivacyResult, privacy_key, protect
 from kamerton.flows.destination import Destination, Written
-from kamerton.flows.sources import OnStep, nobody, read_rows, reading
+from kamerton.flows.sources import OnStep, nobody, read_rows, reading, shaped
 from kamerton.ground.errors import RequestError
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import PrivacySection, Source
@@ -23,8 +23,9 @@ __all__ = ["ProtectedData", "ProtectionRequest", "protect_data"]
 class ProtectionRequest:
     """Where is looked, for what, and where the result goes."""
 
-    sources: Sequence[str]
+    sources: Sequence[str | Source]
     shape: ShapeName = "auto"
+    """Of the sources that are given by name alone."""
     options: PrivacySection = field(default_factory=PrivacySection)
     """With a result, `action` says what is done; without one it is `report`."""
     out: Path | None = None
@@ -71,13 +72,14 @@ def protect_data(
             expected="mask, pseudonymise or drop, with --out FILE or --to NAME",
         )
     destination.check(place)
-    sources = [Source(source=source, shape=request.shape) for source in request.sources]
+    sources = shaped(request.sources, request.shape)
+    names = [source.source for source in sources]
     on_step("read")
     read = read_rows(sources, place, on_progress=reading(on_step))
     on_step("look for personal data and secrets")
     key = privacy_key(place) if options.action == "pseudonymise" else None
     result = protect(read.rows, options, key, run)
     found = result.report
-    message = f"{options.action} {' '.join(request.sources)}: personal data in {found.rows_concerned} rows"
-    written = destination.write(result.rows, place, sources=request.sources, message=message)
+    message = f"{options.action} {' '.join(names)}: personal data in {found.rows_concerned} rows"
+    written = destination.write(result.rows, place, sources=names, message=message)
     return ProtectedData(result, read.findings, read.rows_read, written)

@@ -9,9 +9,10 @@ from kamerton.data import DatasetStore, ReadResult, Row, read_sources
 from kamerton.ground.errors import DataError
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import Source
+from kamerton.recipe.source import ShapeName
 from kamerton.records.data import SourceReport
 
-__all__ = ["OnStep", "ReadProgress", "nobody", "read_rows", "reading", "whole_rows"]
+__all__ = ["OnStep", "ReadProgress", "nobody", "read_rows", "reading", "shaped", "whole_rows"]
 
 OnStep = Callable[[str], None]
 """Called with what is done next."""
@@ -35,6 +36,11 @@ def read_rows(
         findings += read.findings
         reports += read.sources
     return ReadResult(rows, findings, reports)
+
+
+def shaped(sources: Sequence[str | Source], shape: ShapeName) -> list[Source]:
+    """Sources, of which those that are given by name alone have this shape."""
+    return [Source(source=given, shape=shape) if isinstance(given, str) else given for given in sources]
 
 
 def nobody(step: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from kamerton.data.leaks import contamination, contamination_of_sets, leak_repor
 from kamerton.data.leaks import index as index_module
 from kamerton.data.leaks import search as search_module
 from kamerton.data.leaks.judge import TrainingText, judged
-from kamerton.data.leaks.probes import Probes, own_words
+from kamerton.data.leaks.probes import Probes
 from kamerton.data.rows import Row
 from kamerton.ground.rng import stream_seed
 from kamerton.recipe import LeakSection
@@ -32,6 +33,11 @@ def words(count: int, *address: int | str, vocabulary: int = 5000) -> str:
 
 def found(train: list[Row], item: Row, options: LeakSection = BARE) -> list[tuple[str, str]]:
     return [(match.method, match.part) for match in contamination(train, [item], options).matches[0]]
+
+
+def own(questions: list[str]) -> list[list[tuple[int, int]]]:
+    """The pieces of each question that are no form."""
+    return [probe.own for probe in Probes.of([Row(text=question) for question in questions], 13).probes]
 
 
 def test_an_equal_question_is_exact_whatever_its_answer_case_and_accents() -> None:
@@ -141,9 +147,9 @@ def test_the_form_of_a_set_is_left_out() -> None:
 def test_form_takes_more_than_ten_different_questions() -> None:
     form = "what does the law say about this in article number"
     for count, expected in ((10, 0), (11, 11)):
-        pieces = own_words([f"{form} {number}" for number in range(count)])
+        pieces = own([f"{form} {number}" for number in range(count)])
         assert sum(each != [(0, 11)] for each in pieces) == expected
-    assert own_words([form] * 5) == [[(0, 10)]] * 5
+    assert own([form] * 5) == [[(0, 10)]]
 
 
 def test_items_that_are_all_form_are_still_found_whole() -> None:
@@ -183,6 +189,37 @@ def test_nothing_in_nothing() -> None:
     result = contamination([chat("a b c d e")], [], LeakSection())
     assert (result.contaminated, result.report.items, result.report.canaries, result.report.share) == ([], 0, [], 0.0)
     assert contamination([chat("?!")], items, BARE).contaminated == [False, True, False, False]
+
+
+@pytest.mark.parametrize("question", ["?!", ". . . . .", "? ? ? ? ? ? ? ? ? ? ? ? ? ?", "-\n-", "🙂 🙂 🙂 🙂 🙂"])
+def test_a_question_without_words_is_found_where_it_is_equal(question: str) -> None:
+    train = [chat("Ala ma kota i psa"), chat(question)]
+    assert found(train, chat(question)) == [("exact", "question")]
+    assert found(train[:1], chat(question)) == []
+    assert contamination(train, [chat(question)], LeakSection(canaries=3)).leaking_rows == [1]
+
+
+def test_the_probes_of_an_item_take_little_memory() -> None:
+    items = [chat(words(60, "item", number), words(60, "answer", number)) for number in range(500)]
+    Probes.of(items[:10], 13)  # tables that are made once
+    tracemalloc.start()
+    try:
+        probes = Probes.of(items, 13)
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert len(probes.probes) == 1000
+    assert kept / len(items) < 5000  # bytes, of tables that are kept too; a list of each probe's words takes 8,000 more
+
+
+def test_the_shingles_of_many_probes_are_sorted_some_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [chat(words(20, "item", number), line=number) for number in range(40)]
+    train = [chat(f"{words(18, 'item', number)} x y") for number in range(0, 40, 3)]
+    whole = contamination(train, items, BARE)
+    assert sum(whole.contaminated) == 14
+    assert whole.report.by_method["near"] == 14
+    monkeypatch.setattr(index_module, "_PROBES", 7)
+    assert contamination(train, items, BARE) == whole
 
 
 def test_sets_are_judged_each_by_itself_in_one_pass_and_make_a_record(tmp_path) -> None:  # type: ignore[no-untyped-def]

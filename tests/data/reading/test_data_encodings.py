@@ -195,3 +195,24 @@ def test_where_the_blocks_are_cut_does_not_matter(lines: list[str], size: int, e
     blocks = list(text.blocks())
     assert b"".join(block for _, block in blocks).decode() == "\n".join(lines)
     assert all(block.endswith(b"\n") for _, block in blocks[:-1])
+
+
+@pytest.mark.parametrize("lines", [1, 9])
+def test_lines_of_two_legacy_encodings_are_each_read_by_their_own_letters(tmp_path: Path, lines: int) -> None:
+    said = ["Święta krowa śpi na źdźble", "Kto zjadł jeszcze źdźbło, jaźń i gęś?"]
+    written = [
+        text.encode(name) for _ in range(lines) for text, name in zip(said, ("cp1250", "iso-8859-2"), strict=True)
+    ]
+    (tmp_path / "a.txt").write_bytes(b"\n".join(["zażółć".encode(), *written]))
+    read = read_sources(["a.txt"], root=tmp_path)
+    assert [row.text for row in read.rows] == ["zażółć", *said * lines]
+    assert read.sources[0].encoding == "utf-8+cp1250+iso-8859-2"
+    assert {finding.line for finding in read.findings} == set(range(2, 2 * lines + 2))
+
+
+def test_a_sign_between_numbers_is_no_letter_of_another_encoding(tmp_path: Path) -> None:
+    said = [*POLISH, "wynik 5±2", "§ 5 ± 2 µm"]
+    (tmp_path / "a.txt").write_bytes("\n".join(said).encode("cp1250"))
+    read = read_sources(["a.txt"], root=tmp_path)
+    assert [row.text for row in read.rows] == said
+    assert read.sources[0].encoding == "cp1250"

@@ -288,3 +288,12 @@ def test_files_of_an_s3_server(bucket: str) -> None:
     for source in (f"{bucket}/no.jsonl", "s3://nobody/a.jsonl", f"{bucket}/*.txt"):
         with pytest.raises(KamertonError):
             read_sources([source])
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "below/dataset_info.json"])
+def test_a_description_of_data_sets_asks_for_a_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text('{"mine": {"file_name": "a.json"}}')
+    with pytest.raises(DataError, match="holds no rows") as told:
+        read_sources([name], root=tmp_path)
+    assert told.value.expected == f"{name}:NAME"

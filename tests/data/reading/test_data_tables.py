@@ -127,3 +127,13 @@ def test_a_row_longer_than_what_is_held_costs_that_row(monkeypatch: pytest.Monke
 
 def test_a_column_that_stands_twice_is_refused() -> None:
     assert kinds("a,b,a\n1,2,3\n") == [(0, "duplicate_column")]
+
+
+def test_names_for_people_above_names_that_are_read() -> None:
+    content = "Numer;Treść pytania;Treść odpowiedzi;Kwota\nid;instruction;output;amount\n1;Ile?;Dwa;4,00\n"
+    assert cells(content) == [{"id": "1", "instruction": "Ile?", "output": "Dwa", "amount": "4,00"}]
+    assert kinds(content) == [(2, "two_header_rows")]
+
+
+def test_a_row_that_says_one_such_word_is_no_header() -> None:
+    assert len(cells("Słowo;Znaczenie\nquestion;pytanko\n")) == 1

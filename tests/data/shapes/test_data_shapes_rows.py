@@ -200,6 +200,12 @@ def test_doubts_need_not_be_asked_for() -> None:
             "'contnet' looks like 'content'",
         ),
         ({"messages": [{"role": "bing", "content": "x"}]}, "messages", "unknown_role", "'bing'"),
+        (
+            {"messages": [TURNS[0], {"role": "asistant", "content": "x"}]},
+            "messages",
+            "unknown_role",
+            "function; 'asistant' looks like 'assistant' misspelt",
+        ),
         ({"messages": [{"role": ["user"], "content": "x"}]}, "messages", "unknown_role", "role of turn 1 is a list"),
         ({"messages": [TURNS[0]]}, "messages", "no_answer", "the last turn is 'user'"),
         ({"messages": [TURNS[1]]}, "messages", "wrong_role_order", "the first turn is 'assistant'"),

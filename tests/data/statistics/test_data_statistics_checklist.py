@@ -185,3 +185,22 @@ def test_a_report_without_rows_is_written_and_read(tmp_path: Any) -> None:
     assert not found.passed
     found.write(tmp_path / "report.json")
     assert DataReport.read(tmp_path / "report.json") == found
+
+
+def test_one_row_of_many_is_not_none_of_them() -> None:
+    private = PrivacyReport(
+        action="report", kinds=["pesel"], found={}, rows=30_001, rows_concerned=1, rows_changed=0, rows_set_aside=0
+    )
+    limits = CheckSection(min_train_rows=1, min_test_rows=0, max_private_rows=0.00001)
+    found = checked([ask(1)], thresholds=limits, privacy=private)
+    assert texts(found, "privacy") == ["1 of 30001 rows (<0.01%) hold personal data or secrets"]
+    assert [item.setting for item in found.checklist if item.name == "privacy"] == [
+        "data.check.max_private_rows allows <0.01%"
+    ]
+
+
+def test_rows_without_a_category_are_no_category() -> None:
+    rows = [*(ask(n, category="ab"[n % 2]) for n in range(10)), ask(10)]
+    found = checked(rows, [ask(n, category="ab"[n % 2]) for n in range(11, 20)])
+    assert texts(found, "category_rows") == ["the smallest category, a, has 5 training rows"]
+    assert states(found, "test_categories") == []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kamerton.cli.arguments import add_runner_arguments, positive
-from kamerton.cli.data.shown import add_source_arguments
+from kamerton.cli.data.sources import add_source_arguments, asked_sources
 from kamerton.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -70,10 +70,19 @@ def _recipe(path: str) -> Recipe:
 
 
 def _sources(options: argparse.Namespace, recipe: Recipe | None) -> list[str | Source]:
-    """The names, with the shape where one is given; everything else is read as the recipe says."""
+    """The sources; what the arguments do not say is read as the recipe says."""
     from kamerton.recipe import Source
 
-    if options.shape == "auto":
-        return list(options.sources)
-    columns, most = (recipe.data.columns, recipe.data.max_rows) if recipe else ({}, None)
-    return [Source(source=name, shape=options.shape, columns=columns, max_rows=most) for name in options.sources]
+    asked = asked_sources(options)
+    if recipe is None:
+        return list(asked)
+    data = recipe.data
+    return [
+        Source(
+            source=each.source,
+            shape=data.shape if each.shape == "auto" else each.shape,
+            columns={**data.columns, **each.columns},
+            max_rows=data.max_rows,
+        )
+        for each in asked
+    ]

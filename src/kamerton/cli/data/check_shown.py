@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from kamerton.cli.screen import Screen
 from kamerton.cli.tables import plain_table
+from kamerton.ground.shares import share_text
 from kamerton.records.augmentation import AugmentationReport
 from kamerton.records.data import DataReport, Finding
 from kamerton.records.statistics import Balance, Bin, ChecklistItem, DataStatistics, Distribution, LabelNoise, Sampled
@@ -82,8 +83,8 @@ def say_findings_by_kind(findings: Sequence[Finding], screen: Screen, folder: st
         errors = sum(finding.severity == "error" for finding in found)
         text = f"{places(found)}\n{found[0].message}"
         rows.append([kind, f"{len(found):,}", f"{errors:,}", _without(folder, text)])
-    columns = ["finding", "count", "refused", "where first, and what"]
-    screen.say(plain_table(columns, rows, right=("count", "refused"), wrap=("where first, and what",)))
+    columns = ["finding", "count", "errors", "where first, and what"]
+    screen.say(plain_table(columns, rows, right=("count", "errors"), wrap=("where first, and what",)))
 
 
 def _head(title: str, screen: Screen) -> None:
@@ -239,7 +240,8 @@ def _say_balance(balance: Balance, screen: Screen) -> None:
     most = max(balance.counts.values())
     width = max(8, min(_BAR, screen.console.width - 50))
     lines = [
-        [name or "(none)", f"{count:,}", f"{count / rows:.1%}", _bar(count / most * width)] for name, count in shown
+        [name or "(none)", f"{count:,}", share_text(count / rows, 1), _bar(count / most * width)]
+        for name, count in shown
     ]
     screen.say(plain_table([balance.by, "rows", "share", ""], lines, right=("rows", "share"), wrap=(balance.by,)))
     if len(balance.counts) > len(shown):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from kamerton.cli.arguments import add_runner_arguments
 from kamerton.cli.data.destination import add_destination_arguments, say_written, written_document
-from kamerton.cli.data.shown import add_source_arguments, say_findings
+from kamerton.cli.data.shown import say_findings
+from kamerton.cli.data.sources import add_source_arguments, asked_sources
 from kamerton.cli.screen import Screen, shown
 from kamerton.ground.errors import RequestError
 
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     if options.show and options.show not in STEPS:
         raise RequestError("no such step", where=f"--show {options.show}", expected=", ".join(STEPS))
     request = CleaningRequest(
-        options.sources, options.shape, options.set, options.out, to=options.to, model=options.model
+        asked_sources(options), settings=options.set, out=options.out, to=options.to, model=options.model
     )
     with StepProgress(screen) as progress:
         done = clean_data(request, run=runner(options.workers, options.runner), on_step=progress)

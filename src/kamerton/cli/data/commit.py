@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from kamerton.cli.data.shown import add_source_arguments, say_findings
+from kamerton.cli.data.shown import say_findings
+from kamerton.cli.data.sources import add_source_arguments, asked_sources
 from kamerton.cli.screen import Screen
 
 __all__ = ["add_arguments", "run"]
@@ -25,7 +26,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     store = DatasetStore(Workspace.at())
     newest = store.show(options.name).version if options.name in store.names() else 0
     version, pointer, findings = commit_data(
-        options.name, options.sources, shape=options.shape, message=options.message, tag=options.tag
+        options.name, asked_sources(options), message=options.message, tag=options.tag
     )
     say_findings(findings, screen)
     screen.say(f"{version.name}@v{version.version}: {version.rows} rows, fingerprint {version.fingerprint}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kamerton.cli.data.shown import SHOWN
 from kamerton.cli.screen import Screen
 from kamerton.ground.errors import RequestError
+from kamerton.ground.shares import share_text
 
 if TYPE_CHECKING:
     from kamerton.recipe import LeakSection
@@ -48,7 +49,8 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     failed = [found for found in report.sets if found.share > options.max_contaminated]
     for found in failed:
         screen.say(
-            f"NO  {found.name}: {found.share:.2%} contaminated; --max-contaminated {options.max_contaminated:.2%}",
+            f"NO  {found.name}: {share_text(found.share)} contaminated; "
+            f"--max-contaminated {share_text(options.max_contaminated)}",
             style="bold red",
         )
     return 1 if failed else 0
@@ -72,7 +74,7 @@ def _say(found: LeakSet, screen: Screen) -> None:
     from kamerton.cli.tables import plain_table
 
     screen.say(
-        f"{found.name}: {found.contaminated} of {found.items} items ({found.share:.2%}) stand in "
+        f"{found.name}: {found.contaminated} of {found.items} items ({share_text(found.share)}) stand in "
         f"{found.leaking_rows} training rows"
     )
     if found.short_items:

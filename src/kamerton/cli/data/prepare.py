@@ -107,7 +107,8 @@ def _private(report: DataReport) -> str | None:
 
 def _leaks(leaks: LeakReport, dropped: int) -> str:
     sets = "; ".join(
-        f"{found.name}: {found.contaminated:,} of {found.items:,} items stand in the training rows"
+        f"{found.name}: {found.contaminated:,} of {found.items:,} items {'stood' if found.dropped else 'stand'} in the "
+        "training rows"
         for found in leaks.sets
     )
     return f"{sets}; {dropped:,} training rows set aside" if dropped else sets

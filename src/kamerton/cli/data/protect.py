@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from kamerton.cli.arguments import add_runner_arguments
 from kamerton.cli.data.destination import add_destination_arguments, say_written, written_document
-from kamerton.cli.data.shown import add_source_arguments, say_findings
+from kamerton.cli.data.shown import say_findings
+from kamerton.cli.data.sources import add_source_arguments, asked_sources
 from kamerton.cli.screen import Screen
 from kamerton.ground.errors import RequestError
 
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.data.batches import runner
     from kamerton.flows.protect_data import ProtectionRequest, protect_data
 
-    request = ProtectionRequest(options.sources, options.shape, _section(options), options.out, to=options.to)
+    request = ProtectionRequest(asked_sources(options), options=_section(options), out=options.out, to=options.to)
     with StepProgress(screen) as progress:
         done = protect_data(request, run=runner(options.workers, options.runner), on_step=progress)
     report = done.result.report

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from kamerton.cli.data.shown import add_source_arguments, row_documents, say_findings, show_rows
+from kamerton.cli.data.shown import row_documents, say_findings, show_rows
+from kamerton.cli.data.sources import add_source_arguments, asked_sources
 from kamerton.cli.screen import Screen
 
 __all__ = ["add_arguments", "run"]
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.flows.datasets import read_data
 
-    read = read_data(options.sources, shape=options.shape)
+    read = read_data(asked_sources(options))
     for source in read.sources:
         shape = f"{source.shape} ({source.shape_reason})" if source.shape else "of no known shape"
         screen.say(f"{source.file}: {source.rows_ok} of {source.rows_read} rows, {shape}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SHOWN",
-    "add_source_arguments",
     "row_document",
     "row_documents",
     "row_line",
@@ -34,19 +32,6 @@ _CONTEXT = 40
 """Characters on each side of a change that are shown."""
 _NARROWEST = 20
 """Columns that a text gets on the narrowest terminal."""
-
-_SHAPES = ("auto", "alpaca", "prompt_completion", "sharegpt", "messages", "text", "preference", "rated", "ranking")
-
-
-def add_source_arguments(parser: argparse.ArgumentParser) -> None:
-    """Sources and how they are read."""
-    parser.add_argument(
-        "sources",
-        nargs="+",
-        metavar="SOURCE",
-        help="files, folders, globs, URLs, hub ids, dataset_info.json:NAME, or versions name@tag",
-    )
-    parser.add_argument("--shape", default="auto", choices=_SHAPES, help="shape of the rows (auto)")
 
 
 def say_findings(findings: list[Finding], screen: Screen) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kamerton.cli.arguments import positive
-from kamerton.cli.data.shown import add_source_arguments, say_findings
+from kamerton.cli.data.shown import say_findings
+from kamerton.cli.data.sources import add_source_arguments, asked_sources
 from kamerton.cli.screen import Screen
 from kamerton.ground.errors import RequestError
 
 if TYPE_CHECKING:
-    from kamerton.recipe import Source, SplitSection
+    from kamerton.recipe import SplitSection
 
 __all__ = ["add_arguments", "run"]
 
@@ -48,13 +49,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="give each part the same share of each (none)",
     )
     parser.add_argument(
-        "--columns",
-        action="append",
-        default=[],
-        metavar="ROLE=COLUMN",
-        help="which column plays which part, such as group=author or time=sent; may be given again",
-    )
-    parser.add_argument(
         "--folds", type=positive, metavar="K", help="write K folds beside one fixed test part (2 to 20)"
     )
     parser.add_argument("--seed", type=int, default=42, help="seed (42)")
@@ -71,8 +65,7 @@ def _portion(text: str) -> int | float:
 def run(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.flows.split_data import split_data
 
-    sources, section = _asked(options)
-    files, findings = split_data(sources, options.out, options=section)
+    files, findings = split_data(asked_sources(options), options.out, options=_section(options))
     say_findings(findings, screen)
     categories = {name: Counter(row.category for row in rows) for name, rows in files.items()}
     for name, rows in files.items():
@@ -99,33 +92,18 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     return 0
 
 
-def _asked(options: argparse.Namespace) -> tuple[list[str | Source], SplitSection]:
+def _section(options: argparse.Namespace) -> SplitSection:
     from pydantic import ValidationError
 
-    from kamerton.recipe import Source, SplitSection
+    from kamerton.recipe import SplitSection
 
-    columns = dict(_column(given) for given in options.columns)
     names = ("validation", "test", "by", "stratify", "folds", "seed")
     try:
-        section = SplitSection(**{name: getattr(options, name) for name in names})
-        sources: list[str | Source] = [
-            Source.model_validate({"source": source, "shape": options.shape, "columns": columns})
-            for source in options.sources
-        ]
+        return SplitSection(**{name: getattr(options, name) for name in names})
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         where = "--" + str(fault["loc"][0]) if fault["loc"] else "kamerton data split"
         raise RequestError(fault["msg"].removeprefix("Value error, "), where=where) from error
-    return sources, section
-
-
-def _column(given: str) -> tuple[str, str]:
-    role, equals, column = given.partition("=")
-    if not equals or not column:
-        raise RequestError(
-            f"{given!r} names no column", where="--columns", expected="ROLE=COLUMN, such as group=author"
-        )
-    return role, column
 
 
 def _said(categories: Counter[str]) -> str:

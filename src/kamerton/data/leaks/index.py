@@ -7,8 +7,7 @@ hashes, which can hide a pair or propose one in vain, and never makes a leak).
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,10 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LeakIndex"]
 
-_EVIDENCE = 3
+_EVIDENCE = 4
 """Rare shingles that a pair must share before its similarity is counted: with fewer, too many pairs are proposed."""
 _SLICE = 1 << 22
 """Pairs of a row and a probe that are counted at once."""
+_PROBES = 1 << 14
+"""Probes whose shingles are sorted by how rare they are at once."""
 
 
 class LeakIndex:
@@ -43,13 +44,13 @@ class LeakIndex:
 
         self._probes = probes
         self._options = options
-        self._found = hashed_words([probe.text for probe in probes])
-        questions = np.array([i for i, probe in enumerate(probes) if probe.part == "question"], dtype=np.int64)
-        self._questions = _Table.of(0, self._found.texts[questions], questions)
-        self._runs = self._run_tables()
-        self._coverage = self._table(COVERAGE, lambda probe: probe.covers)
+        own = _OwnPieces.of(probes)
+        question = np.array([probe.part == "question" for probe in probes], dtype=np.bool_)
+        self._questions = _Table.of(0, own.texts[question], np.flatnonzero(question).astype(np.int32))
+        self._runs = self._run_tables(own)
+        self._coverage = own.table(COVERAGE, np.array([probe.covers for probe in probes], dtype=np.bool_), places=True)
         self._least = np.array([probe.enough(options) for probe in probes])
-        self._shingles, self._needed = self._rare_shingles(sample)
+        self._shingles, self._needed = self._rare_shingles(own, question, sample)
 
     def candidates(self, stream: RowStream) -> list[tuple[int, int]]:
         """Row of the stream and probe, for each pair that may be a leak; sorted."""
@@ -106,38 +107,25 @@ class LeakIndex:
         keys, counts = np.unique(self._keys(rows, owners), return_counts=True)
         return np.asarray(keys[counts >= self._needed[keys % len(self._probes)]])
 
-    def _run_tables(self) -> list[_Table]:
-        """A table for each length of the runs that tell of a leak; of a longer one, its first `ngram` words."""
+    def _run_tables(self, own: _OwnPieces) -> list[_Table]:
+        """The runs that tell of a leak (`Probe.whole_runs`) by length; of a longer one its first `ngram` words."""
         import numpy as np
 
         ngram = self._options.ngram
-        places: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for owner, probe in enumerate(self._probes):
-            for start, stop in probe.whole_runs(ngram):
-                places[min(stop - start, ngram)].append((int(self._found.starts[owner]) + start, owner))
-        tables = []
-        for length, entries in sorted(places.items()):
-            at, owners = np.array(entries, dtype=np.int64).T
-            tables.append(_Table.of(length, run_hashes(self._found.words, length)[at], owners))
+        told = np.array([probe.part != "answer" for probe in self._probes], dtype=np.bool_)
+        counts = np.diff(own.bounds)
+        whole = told & (counts >= LEAST)
+        whole[own.owners[own.stops - own.starts >= ngram]] = False
+        tables = [own.table(ngram, told)]
+        lengths = np.minimum(counts, ngram)
+        for length in np.unique(lengths[whole]).tolist():
+            owners = np.flatnonzero(whole & (lengths == length)).astype(np.int32)
+            tables.append(_Table.of(length, run_hashes(own.words, length)[own.bounds[owners]], owners))
         return tables
 
-    def _table(self, length: int, wanted: Callable[[Probe], bool]) -> _Table:
-        """All runs of own words of the probes that are wanted."""
-        import numpy as np
-
-        pieces = [
-            (owner, int(self._found.starts[owner]) + start, stop - start - length + 1)
-            for owner, probe in enumerate(self._probes)
-            if wanted(probe)
-            for start, stop in probe.own
-            if stop - start >= length
-        ]
-        owners, starts, counts = np.array(pieces, dtype=np.int64).reshape(-1, 3).T
-        steps = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        places = np.repeat(starts, counts) + steps
-        return _Table.of(length, run_hashes(self._found.words, length)[places], np.repeat(owners, counts), places)
-
-    def _rare_shingles(self, sample: RowStream) -> tuple[_Table, NDArray[np.int64]]:
+    def _rare_shingles(
+        self, own: _OwnPieces, question: NDArray[np.bool_], sample: RowStream
+    ) -> tuple[_Table, NDArray[np.int64]]:
         """The rarest shingles of each probe, and how many of them a near-duplicate has at least.
 
         A set of Jaccard similarity s to A lacks at most (1 - s) |A| of A, so that of any (1 - s) |A| + n shingles of A
@@ -145,13 +133,35 @@ class LeakIndex:
         """
         import numpy as np
 
-        table = self._table(SHINGLE, lambda probe: probe.part == "question" and probe.own_count >= LEAST)
-        _, entries = table.match(run_hashes(sample.words, SHINGLE))
+        near = question & np.array([probe.own_count >= LEAST for probe in self._probes], dtype=np.bool_)
+        seen = run_hashes(sample.words, SHINGLE)
+        needed = np.zeros(len(near), dtype=np.int64)
+        hashes, owners = [np.zeros(0, dtype=np.uint64)], [np.zeros(0, dtype=np.int32)]
+        # Most shingles are not kept: those of some probes at once take less room than those of all.
+        for start in range(0, len(near), _PROBES):
+            some = np.zeros_like(near)
+            some[start : start + _PROBES] = near[start : start + _PROBES]
+            table = own.table(SHINGLE, some)
+            rare, owner, least = self._rarest(table, seen)
+            hashes.append(table.hashes[rare])
+            owners.append(owner.astype(np.int32))
+            needed += least
+        return _Table.of(SHINGLE, np.concatenate(hashes), np.concatenate(owners)), needed
+
+    def _rarest(
+        self, table: _Table, seen: NDArray[np.uint64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Entries of a table that are the rarest of their owners, those owners, and how many each owner needs."""
+        import numpy as np
+
+        _, entries = table.match(seen)
         frequency = np.bincount(entries, minlength=len(table.hashes))
         standing = np.diff(table.starts)
         entry = np.repeat(np.arange(len(table.hashes)), standing)
         # Each shingle of a probe once, the rarest first.
-        owners, entry = np.divmod(distinct(table.owners * len(standing) + entry), max(len(standing), 1))
+        owners, entry = np.divmod(
+            distinct(table.owners.astype(np.int64) * len(standing) + entry), max(len(standing), 1)
+        )
         order = np.lexsort((entry, standing[entry], frequency[entry], owners))
         owners, entry = owners[order], entry[order]
         sizes = np.bincount(owners, minlength=len(self._probes))
@@ -159,7 +169,48 @@ class LeakIndex:
         needed = np.minimum(_EVIDENCE, sizes - lacking)
         rank = np.arange(len(owners)) - (np.cumsum(sizes) - sizes)[owners]
         rare = rank < (lacking + needed)[owners]
-        return _Table.of(SHINGLE, table.hashes[entry[rare]], owners[rare]), needed
+        return entry[rare], owners[rare], needed
+
+
+@dataclass(frozen=True)
+class _OwnPieces:
+    """The words of all probes, one after another, and which pieces of them are the probes' own."""
+
+    words: NDArray[np.uint64]
+    bounds: NDArray[np.int64]
+    """(probes + 1): where each probe's words begin, and the end."""
+    texts: NDArray[np.uint64]
+    """(probes): one hash a probe, of all its words."""
+    owners: NDArray[np.int64]
+    """(pieces): the probe of each."""
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    """(pieces): among the words of all probes."""
+
+    @classmethod
+    def of(cls, probes: Sequence[Probe]) -> _OwnPieces:
+        import numpy as np
+
+        found = hashed_words([probe.text for probe in probes])
+        counts = np.array([len(probe.own) for probe in probes], dtype=np.int64)
+        edges = np.fromiter((edge for probe in probes for piece in probe.own for edge in piece), dtype=np.int64)
+        owners = np.repeat(np.arange(len(probes)), counts)
+        starts, stops = edges.reshape(-1, 2).T + found.starts[owners]
+        return cls(found.words, found.starts, found.texts, owners, starts, stops)
+
+    def table(self, length: int, wanted: NDArray[np.bool_], *, places: bool = False) -> _Table:
+        """All runs of own words of the probes that are wanted."""
+        import numpy as np
+
+        chosen = wanted[self.owners] & (self.stops - self.starts >= length)
+        starts, counts = self.starts[chosen], (self.stops - self.starts)[chosen] - length + 1
+        if not len(starts):
+            return _Table.of(length, np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int32))
+        first, last = int(starts[0]), int(starts[-1] + counts[-1]) + length - 1
+        steps = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        at = np.repeat(starts, counts) + steps
+        owners = np.repeat(self.owners[chosen].astype(np.int32), counts)
+        return _Table.of(length, run_hashes(self.words[first:last], length)[at - first], owners, at if places else None)
 
 
 @dataclass(frozen=True)
@@ -171,9 +222,9 @@ class _Table:
     """Sorted, each once."""
     starts: NDArray[np.int64]
     """(hashes + 1): where the owners of each begin."""
-    owners: NDArray[np.int64]
-    places: NDArray[np.int64]
-    """Where the run stands among the words of its owner."""
+    owners: NDArray[np.int32]
+    places: NDArray[np.int64] | NDArray[np.int32]
+    """Where the run stands among the words of all probes, if that was asked for; else the owners again."""
     flags: NDArray[np.bool_]
     """Whether a hash may be in the table, by its highest bits."""
 
@@ -182,18 +233,21 @@ class _Table:
         cls,
         length: int,
         hashes: NDArray[np.uint64],
-        owners: NDArray[np.int64],
+        owners: NDArray[np.int32],
         places: NDArray[np.int64] | None = None,
     ) -> _Table:
         import numpy as np
 
         order = np.argsort(hashes, kind="stable")
-        values, starts = np.unique(hashes[order], return_index=True)
+        hashes = hashes[order]
+        starts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1])) if len(hashes) else np.zeros(0, np.int64)
+        values = hashes[starts]
         bits = min(max(len(values).bit_length() + 3, 8), 28)
         flags = np.zeros(1 << bits, dtype=np.bool_)
         flags[values >> np.uint64(64 - bits)] = True
-        at = owners[order] if places is None else places[order]
-        return cls(length, values, np.append(starts, len(hashes)), owners[order], at, flags)
+        owners = owners[order]
+        at = owners if places is None else places[order]
+        return cls(length, values, np.append(starts, len(hashes)), owners, at, flags)
 
     def match(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Places of the hashes that are in the table, and their entries."""
@@ -222,5 +276,5 @@ class _Table:
             part = counts[start:stop]
             steps = np.arange(part.sum()) - np.repeat(np.cumsum(part) - part, part)
             at = np.repeat(self.starts[entries[start:stop]], part) + steps
-            yield np.repeat(rows[start:stop], part), self.owners[at], self.places[at]
+            yield np.repeat(rows[start:stop], part), self.owners[at].astype(np.int64), self.places[at].astype(np.int64)
             start = stop

@@ -71,24 +71,26 @@ def judged(probe: Probe, training: TrainingText, form: frozenset[str], options: 
     if probe.part == "question" and probe.text == training.question:
         return [Found("exact", 1.0, probe.text)]
     found = []
-    hits = [run for run in probe.whole_runs(options.ngram) if probe.run(run) in training.runs(run[1] - run[0])]
-    share = 1.0 if hits == [(0, len(probe.words))] else _covered(hits) / max(probe.own_count, 1)
+    words = probe.words
+    hits = [run for run in probe.whole_runs(options.ngram) if _run(words, run) in training.runs(run[1] - run[0])]
+    share = 1.0 if hits == [(0, probe.count)] else _covered(hits) / max(probe.own_count, 1)
     if share >= _TOUCHED:
-        found.append(Found("ngram", share, _longest(probe, hits)))
+        found.append(Found("ngram", share, _longest(words, hits)))
     if probe.covers:
         pieces = [(at, at + COVERAGE) for start, stop in probe.own for at in range(start, stop - COVERAGE + 1)]
         # Two questions may have one answer, as all letters to one desk have: that tells of no leak. An answer in a
         # text or a prompt does.
         runs = training.shown_runs if probe.part == "answer" else training.runs(COVERAGE)
-        hits = [run for run in pieces if probe.run(run) in runs]
+        hits = [run for run in pieces if _run(words, run) in runs]
         covered = _covered(hits)
         if hits and covered >= probe.enough(options):
-            found.append(Found("coverage", covered / probe.own_count, _longest(probe, hits)))
-    if probe.part == "question" and probe.own_count >= LEAST and probe.shingles:
-        others = training.shingles - form
-        common = len(probe.shingles & others)
-        union = len(probe.shingles) + len(others) - common
-        if common >= options.similarity * union:
+            found.append(Found("coverage", covered / probe.own_count, _longest(words, hits)))
+    if probe.part == "question" and probe.own_count >= LEAST:
+        own = {run for start, stop in probe.own for run in runs_of(words[start:stop], SHINGLE)}
+        others = training.shingles - form if form else training.shingles
+        common = len(own & others)
+        union = len(own) + len(others) - common
+        if own and common >= options.similarity * union:
             found.append(Found("near", common / union, training.question))
     return found
 
@@ -102,7 +104,11 @@ def _covered(runs: Sequence[tuple[int, int]]) -> int:
     return total
 
 
-def _longest(probe: Probe, runs: Sequence[tuple[int, int]]) -> str:
+def _run(words: Sequence[str], piece: tuple[int, int]) -> str:
+    return " ".join(words[piece[0] : piece[1]])
+
+
+def _longest(words: Sequence[str], runs: Sequence[tuple[int, int]]) -> str:
     """The longest piece that runs one after the other make."""
     best = (0, 0)
     start, reached = runs[0][0], runs[0][1]
@@ -112,4 +118,4 @@ def _longest(probe: Probe, runs: Sequence[tuple[int, int]]) -> str:
         reached = stop
         if reached - start > best[1] - best[0]:
             best = (start, reached)
-    return probe.run(best)
+    return _run(words, best)

@@ -11,15 +11,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import get_args
 
 from kamerton.data.rows import Row
-from kamerton.data.words import distinct, hashed_words, normalised, run_hashes
+from kamerton.data.words import HashedWords, distinct, hashed_words, normalised, run_hashes
 from kamerton.recipe import LeakSection
 from kamerton.records.leaks import LeakPart
 
-__all__ = ["COVERAGE", "LEAST", "SHINGLE", "Probe", "Probes", "own_words", "runs_of"]
+__all__ = ["COVERAGE", "LEAST", "SHINGLE", "Probe", "Probes", "runs_of"]
 
 COVERAGE = 8
 """Words of the runs that coverage is counted in, and that a form is told by."""
@@ -43,27 +42,23 @@ class Probe:
     """A text of one or more items, with the pieces of it that are their own."""
 
     part: LeakPart
-    words: list[str]
+    text: str
+    """As `normalised` leaves it. Its words are made when they are looked at: as objects they take ten times the
+    room."""
+    count: int
+    """How many words it has; a text without words has one, itself."""
     own: list[tuple[int, int]]
-    """Pieces without form: where each begins, and where it ends."""
+    """Pieces without form, in words: where each begins, and where it ends."""
     items: list[int] = field(default_factory=list)
     """Positions of the items that have it."""
 
-    @cached_property
-    def text(self) -> str:
-        return " ".join(self.words)
+    @property
+    def words(self) -> list[str]:
+        return self.text.split() if self.count > 1 else [self.text]
 
-    @cached_property
+    @property
     def own_count(self) -> int:
         return sum(stop - start for start, stop in self.own)
-
-    @cached_property
-    def shingles(self) -> frozenset[str]:
-        """Own runs of three words."""
-        return frozenset(run for start, stop in self.own for run in runs_of(self.words[start:stop], SHINGLE))
-
-    def run(self, piece: tuple[int, int]) -> str:
-        return " ".join(self.words[piece[0] : piece[1]])
 
     def whole_runs(self, ngram: int) -> list[tuple[int, int]]:
         """Runs that tell of a leak wherever they stand: each of `ngram` own words, or else the whole text.
@@ -73,7 +68,7 @@ class Probe:
         if self.part == "answer":
             return []
         long = [(at, at + ngram) for start, stop in self.own for at in range(start, stop - ngram + 1)]
-        return long or ([(0, len(self.words))] if len(self.words) >= LEAST else [])
+        return long or ([(0, self.count)] if self.count >= LEAST else [])
 
     def enough(self, options: LeakSection) -> float:
         """Words in runs of eight from which coverage tells of a leak: the share asked for, and as many words as the
@@ -100,6 +95,8 @@ class Probes:
     @classmethod
     def of(cls, items: Sequence[Row], ngram: int) -> Probes:
         """The question of each item, its answer, and both together where the question alone says too little."""
+        import numpy as np
+
         texts: dict[tuple[LeakPart, str], list[int]] = defaultdict(list)
         for index, item in enumerate(items):
             question = normalised(item.question)
@@ -114,26 +111,28 @@ class Probes:
         form: set[str] = set()
         for part in get_args(LeakPart):
             chosen = {text: indices for (name, text), indices in texts.items() if name == part}
-            for (text, indices), own in zip(chosen.items(), own_words(list(chosen)), strict=True):
-                found.append(Probe(part, text.split(), own, indices))
-                form.update(_form_shingles(found[-1]))
+            hashed = hashed_words(list(chosen))
+            counts = np.diff(hashed.starts).tolist()
+            for (text, indices), count, own in zip(chosen.items(), counts, _own_words(hashed), strict=True):
+                found.append(Probe(part, text, count, own, indices))
+                if own != [(0, count)]:
+                    form.update(_form_shingles(found[-1]))
         return cls(found, frozenset(form))
 
 
-def own_words(texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+def _own_words(found: HashedWords) -> list[list[tuple[int, int]]]:
     """The pieces of each text, in words, that are no form: runs of eight words in more than ten of the texts."""
     import numpy as np
 
-    found = hashed_words(texts)
     counts = np.diff(found.starts)
     pieces = [[(0, count)] for count in counts.tolist()]
     runs = run_hashes(found.words, COVERAGE)
-    owners = np.repeat(np.arange(len(texts)), counts)[: len(runs)]
+    owners = np.repeat(np.arange(len(counts)), counts)[: len(runs)]
     inside = np.arange(len(runs)) + COVERAGE <= found.starts[1:][owners]
     # Each run once a text, and then in how many texts it stands.
     values, numbers = np.unique(runs, return_inverse=True)
-    pairs = distinct(numbers[inside] * len(texts) + owners[inside])
-    standing = np.bincount(pairs // max(len(texts), 1), minlength=len(values))
+    pairs = distinct(numbers[inside] * len(counts) + owners[inside])
+    standing = np.bincount(pairs // max(len(counts), 1), minlength=len(values))
     common = inside & (standing[numbers] > _COMMON)
     for owner in np.unique(owners[common]).tolist():
         start, stop = found.starts[owner], found.starts[owner + 1]
@@ -158,6 +157,7 @@ def _pieces(count: int, form: Sequence[int]) -> list[tuple[int, int]]:
 
 def _form_shingles(probe: Probe) -> set[str]:
     """Runs of three words that lie in the form."""
-    edges = [0, *(edge for piece in probe.own for edge in piece), len(probe.words)]
+    words = probe.words
+    edges = [0, *(edge for piece in probe.own for edge in piece), len(words)]
     gaps = zip(edges[::2], edges[1::2], strict=True)
-    return {run for start, stop in gaps for run in runs_of(probe.words[start:stop], SHINGLE)}
+    return {run for start, stop in gaps for run in runs_of(words[start:stop], SHINGLE)}

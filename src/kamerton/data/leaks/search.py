@@ -149,8 +149,8 @@ class _Search:
                 for method in _METHODS
                 if (count := sum(any(match.method == method for match in found) for found in matches))
             },
-            form_items=sum(len(probe.items) for probe in questions if probe.own_count < len(probe.words)),
-            short_items=sum(len(probe.items) for probe in questions if len(probe.words) < LEAST),
+            form_items=sum(len(probe.items) for probe in questions if probe.own_count < probe.count),
+            short_items=sum(len(probe.items) for probe in questions if probe.count < LEAST),
             found=[_contaminated(self._items[item], matches[item]) for item in hit],
             canaries=canary_results(self._items, train, self._options, self.found_in, seed),
         )

@@ -53,6 +53,8 @@ _MIXED: Final = re.compile(rb"(" + _SEQUENCE + rb")|[\x80-\xff]")
 # A letter of Greek, Cyrillic, Hebrew or Arabic inside a Latin word: "KÓŁKO" in cp1250 is such a word in UTF-8.
 _CHANCE: Final = re.compile(rb"(?<=[A-Za-z])[\xc6-\xdf][\x80-\xbf](?![\x80-\xff])")
 _ENOUGH: Final = 20_000
+_FEWEST: Final = 3
+"""Letters that tell the encoding of a line where the file as a whole has none."""
 _ASCII: Final = bytes(range(128))
 _CONTROLS: Final = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1b\x1a")
 
@@ -145,6 +147,17 @@ class Legacy:
         self.name = best if total and score > 0 and good >= 0.75 * total else None
         self.because = self._reason(best, good, total, {name: scores[name][2] for name in LEGACY if name != best})
 
+    def of(self, line: bytes) -> tuple[str | None, str]:
+        """The encoding of one line, and why: the file's, unless this makes other signs than Polish letters of its words
+        and another encoding makes Polish letters of all that is beyond ASCII, as when files were glued together."""
+        inside = b"".join(_IN_WORD.findall(line))
+        if inside and not (self.name and _is_polish(inside, self.name)) and not is_mixed(line):
+            letters = line.translate(None, _ASCII)
+            name = next((name for name in LEGACY if _is_polish(letters, name)), None)
+            if name and (self.name or len(letters) >= _FEWEST):
+                return name, f"all of its {len(letters)} letters beyond ASCII are Polish ones there"
+        return self.name, self.because
+
     def _score(self, name: str) -> tuple[float, int, int]:
         """Letters of the likeliest language less what it does not write; its place in the list, Polish being the first,
         from the end; and how many bytes are good."""
@@ -177,6 +190,10 @@ class Legacy:
     def _same(self, first: str, second: str) -> bool:
         seen = bytes(byte for byte in range(128, 256) if self._in_words[byte] or self._alone[byte])
         return seen.decode(first, "replace") == seen.decode(second, "replace")
+
+
+def _is_polish(letters: bytes, name: str) -> bool:
+    return set(letters.decode(name, "replace")) <= _POLISH | _PUNCTUATION
 
 
 def patched(line: bytes, legacy: str | None) -> tuple[bytes, bool, int]:

@@ -34,7 +34,7 @@ class Intake:
         self._columns: dict[str, str] = {part: column for part, column in source.columns.items()}  # noqa: C416
         if layout is None and source.shape != "auto":
             self.layout = layout_for(source.shape, self._columns)
-            self.reason = "as the recipe says"
+            self.reason = "as asked"
         self._name = name
         self._source = source
         self._waiting: list[tuple[int, Mapping[str, Any]]] = []

@@ -58,6 +58,8 @@ def find(source: str, root: Path) -> Place:
         raise DataError("no name of a source", where=repr(source), expected="a file, folder, glob, URL or hub id")
     if (entry := _ENTRY.fullmatch(source)) and not _URL.match(source):
         return _entry(source, root, entry["path"], entry["name"])
+    if source.rsplit("/", 1)[-1] == "dataset_info.json":
+        raise DataError("it describes data sets and holds no rows", where=source, expected=f"{source}:NAME")
     return _found(source, root)
 
 

@@ -214,7 +214,8 @@ def _header(top: list[list[str]]) -> tuple[list[str], int, str]:
     first, second = _names(top[0]), _names(top[1]) if len(top) > 1 else []
     if len(first) == 1 and len(second) > 2 and not _known(first) and _looks_like_header(second):
         return second, 2, f"the header stands below a title ({first[0]})"
-    if len(first) == len(second) and _known(second) == len(second) > 1 and first != second:
+    named = _known(second) == len(second) or (not _known(first) and _known(second) > 1 and _looks_like_header(second))
+    if len(first) == len(second) > 1 and named and first != second:
         if _known(first):
             return first, 2, f"the header stands twice; as names of the columns serve {', '.join(first)}"
         return second, 2, f"the header is the second row; the first ({', '.join(first)}) names nothing that is read"

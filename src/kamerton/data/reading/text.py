@@ -58,6 +58,8 @@ class Text:
         self._wide = None if self._marked else told
         self._legacy = Legacy()
         self._unicode_lines = self._legacy_lines = 0
+        self._used: set[str | None] = set()
+        """Legacy encodings in which lines were read."""
         self._told_file = False
         # Classic Mac OS ended its lines so.
         self._returns = b"\r" in head and b"\n" not in head
@@ -68,7 +70,7 @@ class Text:
         """What the text was written in, as far as it was read."""
         if self._wide is not None:
             return self._wide.name
-        legacy = self._legacy.name or "unknown"
+        legacy = "+".join(name for name in LEGACY if name in self._used)
         if self._legacy_lines:
             return f"utf-8+{legacy}" if self._unicode_lines else legacy
         if self.trouble is not None and self.trouble.kind == "not_text":
@@ -179,9 +181,15 @@ class Text:
         for index in foreign:
             before = pieces[index]
             others += not self._unicode_lines and is_mixed(before)
-            pieces[index], done, unread = patched(before, self._legacy.name)
+            name, because = self._legacy.of(before)
+            pieces[index], done, unread = patched(before, name)
             if done:
+                self._used.add(name)
+            if done and name == self._legacy.name:
                 converted.append(line + index)
+            elif done:
+                self._warn(line + index, f"the line is in another encoding than others; read as {name}: {because}")
+                self._legacy_lines += 1
             if unread >= 0:
                 self._damage(line + index, before[unread], unread)
         self._tell(converted, others)

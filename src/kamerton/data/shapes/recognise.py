@@ -65,8 +65,8 @@ def recognise(record: Record, columns: Mapping[str, str] | None = None) -> tuple
             f"no shape has the columns {listed(record)}{misspelt(record, _KNOWN)}",
             expected="instruction+output, prompt+completion, question+answer, conversations, messages, "
             "chosen+rejected, answers+ranks, or text",
-            mend="rename the columns, for example to instruction and output, or map them: "
-            "data.columns={prompt: COLUMN, answer: COLUMN}",
+            mend="rename the columns, for example to instruction and output, or map them: --columns prompt=COLUMN "
+            "--columns answer=COLUMN, in a recipe data.columns={prompt: COLUMN, answer: COLUMN}",
         )
     shape, names = found
     layout = layout_for(shape, mapped)

@@ -145,8 +145,8 @@ def _speaker(name: Any, tags: Tags, number: int, notes: Notes) -> Speaker:
     if who is None:
         who = _KNOWN.get(name.strip().lower())
         if who is None:
-            known = ", ".join(tags.speaker)
-            raise BadRowError("unknown_role", f"turn {number} has the role {name!r}; expected one of {known}")
+            known, hint = ", ".join(tags.speaker), misspelt((name,), tags.speaker)
+            raise BadRowError("unknown_role", f"turn {number} has the role {name!r}; expected one of {known}{hint}")
         told = "a tool call" if who == "call" else who
         notes.add("mended_role", f"the role {name!r} is none of {', '.join(tags.speaker)}; read as {told}")
     return who

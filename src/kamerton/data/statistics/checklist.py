@@ -12,6 +12,7 @@ from typing import Literal
 
 from kamerton.data.statistics.diversity import Embedder
 from kamerton.data.statistics.tokens import TokenLimit
+from kamerton.ground.shares import share_text
 from kamerton.recipe import CheckSection
 from kamerton.recipe.evaluation import EvaluationSection
 from kamerton.recipe.gate import GateSection
@@ -63,7 +64,7 @@ class _Answers(list[ChecklistItem]):
 
     def say(self, message: str, *, name: str, state: State, setting: str = "", **values: str | int | float) -> None:
         """An item; its English text has shares as percentages."""
-        shown = {key: f"{value:.2%}" if isinstance(value, float) else value for key, value in values.items()}
+        shown = {key: share_text(value) if isinstance(value, float) else value for key, value in values.items()}
         text = message.format(**shown)
         self.append(ChecklistItem(name=name, state=state, text=text, message=message, values=values, setting=setting))
 
@@ -103,7 +104,7 @@ def _reading(answers: _Answers, report: DataReport, thresholds: CheckSection) ->
         "{bad} of {rows} rows ({share}) could not be read",
         name="readable",
         state="failed" if share > thresholds.max_bad_rows else "warning" if bad else "passed",
-        setting=f"data.check.max_bad_rows allows {thresholds.max_bad_rows:.2%}",
+        setting=f"data.check.max_bad_rows allows {share_text(thresholds.max_bad_rows)}",
         bad=bad,
         rows=report.rows_read,
         share=share,
@@ -256,7 +257,8 @@ def _balance(answers: _Answers, balance: Sequence[Balance], thresholds: CheckSec
                 setting=f"data.check.min_category_rows is {least}",
             )
         return
-    smallest, rows = min(train.counts.items(), key=lambda pair: (pair[1], pair[0]))
+    named = {name: rows for name, rows in train.counts.items() if name} or train.counts
+    smallest, rows = min(named.items(), key=lambda pair: (pair[1], pair[0]))
     answers.say(
         "the smallest category, {category}, has {rows} training rows",
         name="category_rows",
@@ -274,7 +276,7 @@ def _balance(answers: _Answers, balance: Sequence[Balance], thresholds: CheckSec
         effective=f"{train.effective:.1f}",
     )
     test = by_category.get("test")
-    if test is not None and (missing := sorted(set(train.counts) - set(test.counts))):
+    if test is not None and (missing := sorted(set(named) - set(test.counts))):
         answers.say(
             "the test part has no row of: {categories}",
             name="test_categories",
@@ -292,7 +294,7 @@ def _noise(answers: _Answers, statistics: DataStatistics, thresholds: CheckSecti
         "{equal} rows ({share}) ask what another row answers differently, {near} more ask nearly that",
         name="label_noise",
         state="failed" if failed else "warning" if noise.equal_rows else "passed",
-        setting="" if most is None else f"data.check.max_label_noise allows {most:.2%}",
+        setting="" if most is None else f"data.check.max_label_noise allows {share_text(most)}",
         equal=noise.equal_rows,
         share=noise.share,
         near=noise.near_rows,
@@ -320,7 +322,7 @@ def _cut(answers: _Answers, tokens: TokenStatistics, length: int, thresholds: Ch
         "{count} of {rows} training rows ({share}) are cut at {length} tokens",
         name="truncated",
         state=state(tokens.truncated, thresholds.max_truncated),
-        setting=f"data.check.max_truncated allows {thresholds.max_truncated:.2%}",
+        setting=f"data.check.max_truncated allows {share_text(thresholds.max_truncated)}",
         count=tokens.truncated,
         rows=tokens.rows,
         share=tokens.truncated / tokens.rows,
@@ -330,7 +332,7 @@ def _cut(answers: _Answers, tokens: TokenStatistics, length: int, thresholds: Ch
         "{count} of {rows} training rows ({share}) have nothing left to learn within {length} tokens",
         name="masked",
         state=state(tokens.masked, thresholds.max_masked),
-        setting=f"data.check.max_masked allows {thresholds.max_masked:.2%}",
+        setting=f"data.check.max_masked allows {share_text(thresholds.max_masked)}",
         count=tokens.masked,
         rows=tokens.rows,
         share=tokens.masked / tokens.rows,
@@ -348,7 +350,7 @@ def _leaks(answers: _Answers, leaks: LeakReport | None, thresholds: CheckSection
             "{set}: {contaminated} of {items} items ({share}) stand in the training rows",
             name="leaks",
             state="failed" if found.counted > most * found.items else "warning" if found.contaminated else "passed",
-            setting=f"data.check.max_contaminated allows {most:.2%}",
+            setting=f"data.check.max_contaminated allows {share_text(most)}",
             contaminated=found.contaminated,
             items=found.items,
             set=found.name,
@@ -364,7 +366,7 @@ def _leaks(answers: _Answers, leaks: LeakReport | None, thresholds: CheckSection
             "{set}: the detector finds {recall} of {planted} planted exact and near leaks",
             name="canaries",
             state="failed" if recall < least else "passed" if recall > _GOOD_RECALL else "warning",
-            setting=f"data.check.min_canary_recall is {least:.2%}",
+            setting=f"data.check.min_canary_recall is {share_text(least)}",
             recall=recall,
             planted=total,
             set=found.name,
@@ -382,7 +384,7 @@ def _privacy(answers: _Answers, report: DataReport, thresholds: CheckSection) ->
         "{private} of {rows} rows ({share}) hold personal data or secrets",
         name="privacy",
         state="failed" if failed else "warning" if privacy.rows_private else "passed",
-        setting="" if most is None else f"data.check.max_private_rows allows {most:.2%}",
+        setting="" if most is None else f"data.check.max_private_rows allows {share_text(most)}",
         private=privacy.rows_private,
         rows=privacy.rows,
         share=share,

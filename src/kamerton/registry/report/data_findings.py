@@ -171,7 +171,7 @@ def leaks_section(report: DataReport, language: Language) -> Section | None:
             Cell(found.name),
             Cell(language.count(found.items)),
             Cell(language.count(found.contaminated), tone="bad" if found.contaminated else "good"),
-            Cell(language.percent(found.share, 2)),
+            Cell(language.share(found.share)),
         ]
         for found in leaks.sets
     ]

@@ -162,7 +162,7 @@ def _checklist_section(report: DataReport, language: Language) -> Section | None
 def _sentence(item: ChecklistItem, language: Language) -> str:
     """What was found, in this language; the record's own sentence where it is none of ours."""
     values = {
-        key: language.percent(value, 2)
+        key: language.share(value)
         if isinstance(value, float)
         else value
         if isinstance(value, str)

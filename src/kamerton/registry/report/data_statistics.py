@@ -146,7 +146,7 @@ def _bars(title: str, balance: Balance, language: Language) -> Figure:
     total = sum(balance.counts.values())
     shown = list(balance.counts.items())[:_CATEGORIES]
     rows = [
-        charts.Bar(name or language.say("none"), count, f"{language.count(count)} ({language.percent(count / total)})")
+        charts.Bar(name or language.say("none"), count, f"{language.count(count)} ({language.share(count / total, 1)})")
         for name, count in shown
     ]
     note = language.say(
@@ -208,7 +208,7 @@ def noise_section(report: DataReport, language: Language) -> Section | None:
     facts = Facts(
         [
             (language.say("Rows with an equal question"), Cell(language.count(noise.equal_rows))),
-            (language.say("Share"), Cell(language.percent(noise.share, 2))),
+            (language.say("Share"), Cell(language.share(noise.share))),
             (language.say("More with a nearly equal one"), Cell(language.count(noise.near_rows))),
         ]
     )

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kamerton.ground.errors import RequestError
+from kamerton.ground.shares import bounded
 
 __all__ = ["DOMAIN", "EM_DASH", "LANGUAGES", "LOCALE", "NO_BREAK", "Language", "mark"]
 
@@ -107,6 +108,14 @@ class Language:
         if share is None:
             return EM_DASH
         return self.say("{number}%", number=self.number(100 * share, digits, signed=signed))
+
+    def share(self, share: float | None, digits: int = 2) -> str:
+        """A percentage that never says none of some or all of most: `<0.01%`, `>99.99%`."""
+        relation = "" if share is None else bounded(share, digits)
+        if not relation:
+            return self.percent(share, digits)
+        step = 10.0 ** -(digits + 2)
+        return relation + self.percent(step if relation == "<" else 1 - step, digits)
 
     def level(self, confidence: float) -> str:
         """A confidence level: 0.95 is 95%, 0.975 is 97.5%."""
