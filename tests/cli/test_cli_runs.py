@@ -40,6 +40,7 @@ def training(project: Workspace) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_a_running_run_is_seen_watched_stopped_and_resumed(project: Workspace, training: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 120
     while not (found := runs(project)) or not found[0]["step"]:

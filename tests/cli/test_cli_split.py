@@ -97,7 +97,7 @@ def test_an_empty_part_is_told(project: Path) -> None:
         (["--test", "nan"], "--test: "),
         (["--test", "72"], "none is left to train on"),
         (["--columns", "group"], "names no column"),
-        (["--columns", "gruop=author"], "--columns: "),
+        (["--columns", "gruop=author"], "--columns gruop: "),
         (["--by", "clusters"], "invalid choice"),
     ],
 )

@@ -40,6 +40,7 @@ def _take(folder: Path) -> Answer:
     return kamerton(folder.parent, "demo", folder.name, "--language", "en", "--json")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_tiny")
 def test_the_tour_takes_its_stops_and_is_judged(
     tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch

@@ -46,6 +46,7 @@ def ids(record: CrossValidationRecord) -> list[str]:
     return [run.run_id for run in record.runs]
 
 
+@pytest.mark.slow
 def test_every_row_is_measured_once_by_a_run_that_did_not_learn_it(place: Workspace) -> None:
     told: list[dict[str, Any]] = []
     record = validate(place, on_progress=told.append)
@@ -164,6 +165,7 @@ def test_what_cannot_be_computed_is_none() -> None:
 # The verb.
 
 
+@pytest.mark.slow
 def test_the_verb_prints_a_table_and_a_document(project: Path) -> None:
     done = kamerton(project, "train", "recipe.yaml", "--folds", "2", *FAST, "--json")
     assert done.code == 0
