@@ -175,7 +175,7 @@ def test_each_step_finds_and_by_default_only_reports(row: Row, kind: str, name: 
         "```html\n&nbsp;<br>\nCopied!\n```\nTak się to pisze.",
         "Reklama dźwignią handlu, a czytaj więcej książek to dobra rada.",
         "Polityka prywatności mówi, kto jest administratorem danych.",
-        "As an AI assistant, I can help you evaluate the text. It is not long.",
+        "As an AI assistant, I am glad to look at your poem. It is not long.",
         "I am an AI assistant built in Łódź. I cannot be bought.",
         "Jako model językowy chętnie pomogę. Nie ma za co.",
         "I can't help but wonder; I can't help it, I can't help laughing.",
