@@ -143,7 +143,7 @@ class Pipeline:
         """The parts; nothing is cut off for a part that has files of its own."""
         if not self.parted:
             return SplitResult(list(rows), [], [])
-        return split(rows, clusters, without(self.options.split, own))
+        return split(rows, clusters, _without(self.options.split, own))
 
     def _leaks(
         self, parts: dict[str, list[Row]], others: Mapping[str, Sequence[Row]]
@@ -159,19 +159,11 @@ class Pipeline:
             return None, []
         seed = self.options.split.seed
         results = contamination_of_sets(parts["train"], sets, options, seed=seed)
-        found = leak_report(parts["train"], results, options, seed=seed)
-        marked = [
-            each.model_copy(
-                update={
-                    "own": each.name in PARTS and not getattr(self.options, each.name),
-                    "dropped": options.action == "drop",
-                }
-            )
-            for each in found.sets
-        ]
-        found = found.model_copy(update={"sets": marked})
+        own = [name for name in PARTS[1:] if not getattr(self.options, name)]
+        drop = options.action == "drop"
+        found = leak_report(parts["train"], results, options, seed=seed, own=own, dropped=drop)
         findings = [finding for result in results.values() for finding in result.findings]
-        if options.action == "drop":
+        if drop:
             findings += _drop_leaking(parts, results)
         return found, findings
 
@@ -224,7 +216,7 @@ def _discreet(report: CleaningReport, private: Sequence[Finding]) -> CleaningRep
     return report.model_copy(update={"steps": steps})
 
 
-def without(options: SplitSection, own: Mapping[str, object]) -> SplitSection:
+def _without(options: SplitSection, own: Mapping[str, object]) -> SplitSection:
     """The split options with nothing cut off for parts that have files of their own."""
     return options.model_copy(update=dict.fromkeys(own, 0.0))
 

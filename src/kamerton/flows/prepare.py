@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kamerton.data import DatasetStore, Row, SplitResult, near_duplicate_clusters, report
+from kamerton.data import DatasetStore, Row, SplitResult, report
 from kamerton.data.batches import InProcess, Runner
 from kamerton.data.statistics import TokenLimit
 from kamerton.flows.data_context import check_context
@@ -32,8 +32,6 @@ class Prepared:
     """train, validation and test, each in the order of the row hashes."""
     weights: list[float]
     """How often each training row is seen in an epoch, on the average; parallel to the training part."""
-    test_clusters: list[int]
-    """One id a test row; rows of one cluster are not independent."""
     report: DataReport
     lineage: DataLineage
 
@@ -74,8 +72,7 @@ def prepare(
         parts={name: _part(rows) for name, rows in made.parts.items()},
         weights=_keep_weights(made.weights, workspace if commit else None),
     )
-    clusters = near_duplicate_clusters(made.parts["test"], options.split.similarity)
-    return Prepared(made.parts, made.weights, clusters, findings, lineage)
+    return Prepared(made.parts, made.weights, findings, lineage)
 
 
 def prepare_again(lineage: DataLineage, workspace: Workspace) -> dict[str, list[Row]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,6 +107,7 @@ def run_recipe(
     from kamerton.models.load import pick_device
     from kamerton.tracking import LiveFollower
     from kamerton.training.environment import capture_code, capture_environment, make_deterministic
+    from kamerton.training.examples import training_examples
     from kamerton.training.run import run_training
 
     options = recipe.training
@@ -117,8 +118,8 @@ def run_recipe(
             make_deterministic(options.seed, options.threads or 1)
             loaded = _start_model(recipe, parts["train"], workspace)
             examples = {
-                "train": _examples(recipe, parts["train"], loaded, weights_again(lineage, workspace)),
-                "validation": _examples(recipe, parts["validation"], loaded),
+                "train": training_examples(options, parts["train"], loaded, weights_again(lineage, workspace)),
+                "validation": training_examples(options, parts["validation"], loaded),
             }
             _note_cut(examples["train"], len(parts["train"]), recipe, run)
         base, code = _base_lineage(recipe, loaded), capture_code()
@@ -175,24 +176,6 @@ def _start_model(recipe: Recipe, rows: list[Row], workspace: Workspace) -> Loade
         loaded = load_base(recipe.model.base, workspace.root, template=recipe.model.chat_template, device=device)
     apply_method(loaded, recipe.method, seed=seed)
     return loaded
-
-
-def _examples(
-    recipe: Recipe, rows: list[Row], loaded: LoadedModel, weights: Sequence[float] | None = None
-) -> ExampleSet:
-    from kamerton.training.examples import build_examples
-
-    options = recipe.training
-    length = min(options.max_length, loaded.context)
-    return build_examples(
-        rows,
-        loaded.format,
-        options.objective,
-        length,
-        seed=options.seed,
-        chat_share=options.chat_share,
-        weights=weights,
-    )
 
 
 def _note_cut(built: ExampleSet, rows: int, recipe: Recipe, run: RunFolder) -> None:

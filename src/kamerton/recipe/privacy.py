@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from kamerton.recipe.base import Section
 
@@ -33,20 +33,7 @@ class PrivacySection(Section):
     action: Literal["off", "report", "mask", "pseudonymise", "drop"] = "report"
     """`mask` writes `[PESEL]`; `pseudonymise` writes the same invented value for the same person everywhere, by the
     workspace's key, and masks secrets; `drop` sets the row aside."""
-    kinds: list[PrivacyKind] = [
-        "pesel",
-        "nip",
-        "regon",
-        "iban",
-        "card",
-        "email",
-        "phone",
-        "address",
-        "api_key",
-        "token",
-        "password",
-        "private_key",
-    ]
+    kinds: list[PrivacyKind] = [kind for kind in get_args(PrivacyKind) if kind != "name"]
     """What is looked for; `name` needs a model of names: `pip install kamerton[names]`."""
     names_model: str = ""
     """Folder or name of the spaCy model for `name`, such as `pl_core_news_sm`."""

@@ -10,8 +10,10 @@ from kamerton.chat import ChatFormat, Message, Tokens
 from kamerton.data.rows import OBJECTIVES, Row
 from kamerton.ground.errors import DataError
 from kamerton.ground.rng import draw
+from kamerton.models.load import LoadedModel
+from kamerton.recipe import TrainingSection
 
-__all__ = ["Example", "ExampleSet", "build_examples"]
+__all__ = ["Example", "ExampleSet", "build_examples", "training_examples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,21 @@ class ExampleSet:
     def trained_tokens(self) -> int:
         """Tokens that an average epoch learns."""
         return round(sum(each.weight * sum(label != -100 for label in each.labels[1:]) for each in self.examples))
+
+
+def training_examples(
+    options: TrainingSection, rows: Sequence[Row], loaded: LoadedModel, weights: Sequence[float] | None = None
+) -> ExampleSet:
+    """`build_examples` for a model as `training:` asks, no longer than the model's context."""
+    return build_examples(
+        rows,
+        loaded.format,
+        options.objective,
+        min(options.max_length, loaded.context),
+        seed=options.seed,
+        chat_share=options.chat_share,
+        weights=weights,
+    )
 
 
 def build_examples(

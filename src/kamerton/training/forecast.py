@@ -13,7 +13,7 @@ from kamerton.models.adapters import apply_method, trainable_parameters
 from kamerton.models.load import LoadedModel, load_base, pick_device
 from kamerton.models.scratch import create
 from kamerton.recipe import Recipe
-from kamerton.training.examples import Example, ExampleSet, build_examples
+from kamerton.training.examples import Example, training_examples
 from kamerton.training.run import plan_steps
 
 __all__ = ["forecast"]
@@ -41,7 +41,7 @@ def forecast(recipe: Recipe, rows: Sequence[Row], root: Path, weights: Sequence[
     loaded = _scratch(recipe, rows) if recipe.model.architecture else _base(recipe, root)
     apply_method(loaded, recipe.method, seed=options.seed)
     length = min(options.max_length, loaded.context)
-    built = _examples(recipe, rows, loaded, length, weights)
+    built = training_examples(options, rows, loaded, weights)
     plan = plan_steps(built.examples or [_NONE], options)
     longest = max((len(example.ids) for example in built.examples), default=length)
     config = loaded.model.config
@@ -74,18 +74,3 @@ def _scratch(recipe: Recipe, rows: Sequence[Row]) -> LoadedModel:
     assert recipe.model.architecture is not None
     texts = (row.answer for row in rows[:200])
     return create(recipe.name, recipe.model.architecture, texts, seed=0, device=torch.device("cpu"))
-
-
-def _examples(
-    recipe: Recipe, rows: Sequence[Row], loaded: LoadedModel, length: int, weights: Sequence[float] | None
-) -> ExampleSet:
-    options = recipe.training
-    return build_examples(
-        rows,
-        loaded.format,
-        options.objective,
-        length,
-        seed=options.seed,
-        chat_share=options.chat_share,
-        weights=weights,
-    )

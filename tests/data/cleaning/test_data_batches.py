@@ -115,7 +115,11 @@ def test_ray_gives_the_same_and_errors_as_themselves(monkeypatch: pytest.MonkeyP
 def test_ctrl_c_stops_all_processes(tmp_path: Path) -> None:
     line = json.dumps({"prompt": "pytanie", "completion": "Ĺ»Ăłw wchodzi w ĹĽycie. " * 40})
     (tmp_path / "a.jsonl").write_text(f"{line}\n" * 120_000, encoding="utf-8")
-    command = [sys.executable, "-m", "kamerton", "data", "clean", "a.jsonl", "--workers", "2"]
+    # A process started in the background of a script ignores the signal from the beginning, and so do its children.
+    listen = (
+        "import signal, kamerton.cli.main as cli; signal.signal(signal.SIGINT, signal.default_int_handler); cli.entry()"
+    )
+    command = [sys.executable, "-c", listen, "data", "clean", "a.jsonl", "--workers", "2"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True
     ) as process:

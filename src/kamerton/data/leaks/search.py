@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -180,9 +180,20 @@ def _finding(name: str, item: Row, match: LeakMatch) -> Finding:
 
 
 def leak_report(
-    train: Sequence[Row], results: Mapping[str, LeakResult], options: LeakSection, *, seed: int = 42
+    train: Sequence[Row],
+    results: Mapping[str, LeakResult],
+    options: LeakSection,
+    *,
+    seed: int = 42,
+    own: Collection[str] = (),
+    dropped: bool = False,
 ) -> LeakReport:
-    """The record of a search."""
+    """The record of a search.
+
+    Args:
+        own: sets that were cut off from the training rows' own sources.
+        dropped: whether the training rows that hold an item are taken out after the search.
+    """
     return LeakReport(
         training_rows=len(train),
         training_fingerprint=set_digest(row.row_hash for row in train),
@@ -192,5 +203,8 @@ def leak_report(
         embeddings=options.embeddings,
         embedding_similarity=options.embedding_similarity,
         seed=seed,
-        sets=[result.report for result in results.values()],
+        sets=[
+            result.report.model_copy(update={"own": name in own, "dropped": dropped})
+            for name, result in results.items()
+        ],
     )

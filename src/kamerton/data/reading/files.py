@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -12,16 +13,17 @@ from kamerton.ground.errors import StorageError
 __all__ = ["File", "LocalFile", "refused", "sayable"]
 
 
-class File:
+class File(ABC):
     """One file, wherever it is."""
 
     name: str
     """As findings and reports name it; without secrets."""
 
+    @abstractmethod
     def size(self) -> int | None:
         """Bytes as stored; None when nobody says."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open(self) -> BinaryIO:
         """The bytes from the start.
 
@@ -29,7 +31,6 @@ class File:
             DataError, StorageError, ServerAwayError: it is not there, may not be read, or does not answer; also while
                 it is read.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

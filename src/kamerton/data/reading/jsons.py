@@ -11,6 +11,7 @@ import orjson
 
 from kamerton.data.reading.parsed import Parsed, fault
 from kamerton.data.reading.text import MAX_ROW, Text
+from kamerton.data.shapes.faults import json_type
 from kamerton.records.data import Finding
 
 __all__ = ["read_json", "read_jsonl"]
@@ -202,7 +203,7 @@ def _parse(raw: bytes, file: str, line: int) -> Parsed:
 
 def _looked_at(record: Any, raw: bytes, file: str, line: int) -> Parsed:
     if type(record) is not dict:
-        message = f"the row is {_json_type(record)}; expected an object with named columns"
+        message = f"the row is {json_type(record)}; expected an object with named columns"
         return fault(file, line, "not_an_object", message)
     try:
         # As many quoted colons as keys: none stands twice (its first value would be lost). Otherwise look closely.
@@ -262,9 +263,3 @@ def _is_lines(block: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return bool(rest.strip())
-
-
-def _json_type(value: Any) -> str:
-    if value is None:
-        return "null"
-    return {str: "a text", list: "a list", bool: "true or false"}.get(type(value), "a number")
