@@ -63,6 +63,55 @@ def test_in_a_terminal_the_line_begins_with_the_first_step_and_goes_with_the_las
     assert "a result" in after
 
 
+def test_elsewhere_an_alarm_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingProgress(Screen(json=False)) as progress:
+        progress(_step(1))
+        progress({"kind": "alarm", "alarm": "spike", "step": 1, "symptom": "the loss jumped"})
+        progress.news("12:00:00 saved {}")
+    assert not progress.draws
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:] == ["! spike at step 1: the loss jumped", "12:00:00 saved {}"]
+
+
+def test_in_a_terminal_charts_are_drawn_and_kept_if_asked_for() -> None:
+    screen, file = _terminal()
+    with TrainingProgress(screen, keep=True) as progress:
+        assert progress.draws
+        for step in (1, 2, 3):
+            progress(_step(step, grad_norm=2.0))
+        progress({"step": 3, "validation_loss": 1.25})
+        progress.news("12:00:00 finished {}")
+    last = file.getvalue().rpartition("training ")[2]
+    for part in ("3/3", "loss 1.500", "validation 1.250", "gradient norm 2.000", "12:00:00 finished {}", "┤"):
+        assert part in last, part
+    assert "\x1b[?25h" in file.getvalue(), "the cursor is shown again"
+
+
+@pytest.mark.parametrize("narrow", [20, 50, 99])
+def test_a_terminal_that_becomes_narrower_keeps_no_rest_of_the_charts(narrow: int) -> None:
+    """The terminal breaks the lines that stand there: as many more are taken away."""
+    screen, file = _terminal()
+    with TrainingProgress(screen, keep=True) as progress:
+        progress(_step(1))
+        live = progress._live
+        assert live is not None
+        broken = sum(-(-length // narrow) - 1 for length in live._drawn if length)
+        screen.console.width = narrow
+        at, before = len(file.getvalue()), len(live._drawn)
+        live.refresh()
+        ups = file.getvalue()[at:].count("\x1b[1A")
+    assert ups == broken + before - 1
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"TERM": "unknown"}])
+def test_a_terminal_that_cannot_move_its_cursor_has_lines(environment: dict[str, str]) -> None:
+    screen, file = Screen(json=False), io.StringIO()
+    screen._console = Console(file=file, force_terminal=True, width=100, _environ=environment)
+    with TrainingProgress(screen) as progress:
+        progress(_step(1))
+    assert file.getvalue() == "training: step 1/3  loss 1.500  1,234 tok/s\n"
+
+
 def test_each_stage_of_an_evaluation_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     with EvaluationProgress(Screen(json=False)) as progress:
         for what in ("tuned: generate", "tuned: score"):

@@ -325,7 +325,7 @@ def recipe() -> dict[str, Any]:
             "model": {"base": "tiny-pl"},
             "data": {"train": ["letters.pl.jsonl", "letters.en.jsonl"]},
             "method": {"kind": "lora", "rank": 16, "alpha": 32},
-            "training": {"epochs": 6, "learning_rate": 1e-3, "threads": 2},
+            "training": {"epochs": 6, "learning_rate": 1e-3, "compute": {"threads": 2}},
             "evaluation": {
                 "metrics": ["accuracy", "macro_f1", "exact_match", "form", "token_f1", "perplexity"],
                 "label": r"^Wydział: (.+)$",
@@ -349,10 +349,17 @@ def trace(steps: int = 252) -> list[TraceStep]:
         loss = 0.42 + 3.1 * math.exp(-5.2 * share) + 0.5 * (draw("loss", step) - 0.5) * (1.4 - share)
         rate = 1e-3 * (step / 13 if step <= 13 else 0.5 * (1 + math.cos(math.pi * (step - 13) / (steps - 13))))
         norm = 0.5 + 2.2 * math.exp(-6 * share) + 0.5 * draw("norm", step)
-        seal = digest(f"step {step}")
         found.append(
             TraceStep(
-                step, loss, norm, rate, 380 + step % 40, digest(f"batch {step}"), digest(f"step {step - 1}"), seal
+                step=step,
+                loss=loss,
+                grad_norm=norm,
+                learning_rate=rate,
+                tokens=380 + step % 40,
+                batch=digest(f"batch {step}"),
+                state="",
+                previous=digest(f"step {step - 1}"),
+                hash=digest(f"step {step}"),
             )
         )
     return found

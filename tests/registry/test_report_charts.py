@@ -81,6 +81,52 @@ def test_a_higher_loss_is_drawn_higher(width: float) -> None:
     assert all(0 <= x <= width and 0 <= y <= 280 for x, y in points)
 
 
+def test_a_band_reaches_the_spike_that_the_mean_hides() -> None:
+    points = [(step, 1.0) for step in range(1, 101)]
+    band = [(x, 0.5, 9.0 if x == 50 else 1.5) for x, _ in points]
+    svg = lines(
+        [Line("training", points, "own", band=band)],
+        width=400,
+        height=200,
+        title="t",
+        description="d",
+        axes=("s", label, label),
+    )
+    tree = chart(svg)
+    drawn = tree.find(f"{SVG}polygon[@class='band own']")
+    assert drawn is not None
+    heights = [float(pair.split(",")[1]) for pair in drawn.attrib["points"].split()]
+    assert len(heights) == 200
+    grid = sorted(float(line.attrib["y1"]) for line in tree.findall(f"{SVG}line[@class='grid']"))
+    assert grid[0] <= min(heights) < grid[1], "9 lies under the highest line"
+    assert [text.text for text in tree.findall(f"{SVG}text[@class='tick']")].count("10") == 1
+
+
+def test_marks_stand_at_their_steps_and_say_what_they_are() -> None:
+    marks = [(25.0, "alarm", "spike, <step> 25"), (100.0, "resumed", "r"), (101.0, "alarm", "beyond the curve")]
+    svg = lines(
+        [Line("training", [(0, 1.0), (100, 2.0)], "own", labelled=False)],
+        width=400,
+        height=200,
+        title="t",
+        description="d",
+        axes=("s", label, label),
+        marks=marks,
+    )
+    tree = chart(svg)
+    drawn = tree.findall(f"{SVG}g")
+    assert [group.attrib["class"] for group in drawn] == ["event alarm", "event resumed"]
+    title = drawn[0].find(f"{SVG}title")
+    assert title is not None
+    assert title.text == "spike, <step> 25"
+    grid = tree.find(f"{SVG}line[@class='grid']")
+    line = drawn[0].find(f"{SVG}path")
+    assert grid is not None
+    assert line is not None
+    left, right = float(grid.attrib["x1"]), float(grid.attrib["x2"])
+    assert float(line.attrib["d"][1:].split(",")[0]) == pytest.approx(left + (right - left) / 4, abs=0.1)
+
+
 def test_a_single_step_is_a_dot() -> None:
     svg = lines(
         [Line("training", [(1, 3.0)], "own")],

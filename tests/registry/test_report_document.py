@@ -115,6 +115,53 @@ def test_a_long_trace_is_thinned_by_means_weighted_with_tokens() -> None:
     assert training["points"][-1]["step"] == 1000
 
 
+def test_a_spike_in_a_long_trace_stays_in_its_point() -> None:
+    steps = trace(5000)
+    steps[2500] = replace(steps[2500], loss=77.0, grad_norm=99.0)
+    points = build_document(replace(bare(), trace=steps))["training"]["points"]
+    assert len(points) <= 400
+    assert max(point["loss_high"] for point in points) == 77.0
+    assert max(point["grad_norm_high"] for point in points) == 99.0
+    assert min(point["loss_low"] for point in points) == min(step.loss for step in steps)
+    assert all(point["loss_low"] <= point["loss"] <= point["loss_high"] for point in points)
+
+
+def test_what_the_journal_measured_is_thinned_like_the_trace() -> None:
+    events = [
+        {"kind": "step", "step": step, "tokens_per_second": 10.0, "memory_mib": step, "metrics": {"kl": -step}}
+        for step in range(1, 1001)
+    ]
+    events[499]["tokens_per_second"] = 1.0
+    training = build_document(replace(bare(), trace=trace(1000), events=events))["training"]
+    assert set(training["curves"]) == {"tokens_per_second", "memory_mib", "kl"}
+    speed, memory = training["curves"]["tokens_per_second"], training["curves"]["memory_mib"]
+    assert len(speed) == len(training["points"])
+    assert min(point["low"] for point in speed) == 1.0
+    assert (memory[0]["value"], memory[0]["low"], memory[0]["high"], memory[-1]["step"]) == (2.0, 1.0, 3.0, 1000)
+
+
+def test_alarms_and_resumptions_are_listed_once() -> None:
+    alarm = {"kind": "alarm", "alarm": "spike", "step": 12, "symptom": "the loss jumped", "cause": None}
+    events = [
+        {"kind": "step", "step": 12, "memory_mib": 1.0, "metrics": {"kl": float("nan")}},
+        alarm | {"evidence": "old"},
+        {"kind": "resumed", "step": 10},
+        {"kind": "step", "step": 12, "memory_mib": 2.0, "metrics": None},
+        alarm | {"evidence": "new"},
+        {"kind": "alarm"},
+        {"kind": "evaluated", "step": 12, "loss": None, "metrics": {"accuracy": 0.5}},
+    ]
+    training = build_document(replace(bare(), events=events))["training"]
+    assert [(each["alarm"], each["step"], each["evidence"]) for each in training["alarms"]] == [
+        ("alarm", 0, ""),
+        ("spike", 12, "new"),
+    ]
+    assert training["resumed"] == [10]
+    assert [point["value"] for point in training["curves"]["memory_mib"]] == [2.0]
+    assert "kl" not in training["curves"]
+    assert training["validation_curves"] == {"accuracy": [{"step": 12, "value": 0.5}]}
+
+
 def test_a_short_trace_is_not_smoothed_away() -> None:
     training = build_document(replace(bare(), trace=trace(5)))["training"]
     assert training["smooth_window"] == 1

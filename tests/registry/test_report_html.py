@@ -102,7 +102,7 @@ def test_charts_tables_and_language_are_accessible(page: str, inputs: ReportInpu
     html = next(attributes for tag, attributes in reader.tags if tag == "html")
     assert html["lang"] in ("en", "pl")
     charts = page.count('<svg class="chart"')
-    assert charts == 2 * 7
+    assert charts == 2 * 8
     assert page.count('role="img"') == charts
     assert len(re.findall(r'<svg class="chart"[^>]*><title>[^<]+</title><desc>[^<]+</desc>', page)) == charts
     headings = [attributes for tag, attributes in reader.tags if tag == "th"]
@@ -128,6 +128,37 @@ def test_polish_has_decimal_commas_and_its_own_terms(inputs: ReportInputs) -> No
     for term in ("przedział ufności 95 %", "poprawce Holma", "Najmniejszy wykrywalny efekt", "22 listopada 2026"):
         assert term in text
     assert "Wszystkie 3 reguły bramki są spełnione" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ["Alarms during the training", "Memory of the process, in MiB", "step 100", "training was resumed"]),
+        ("pl", ["Alarmy podczas uczenia", "Pamięć procesu, w MiB", "krok 100", "wznowiono uczenie"]),
+    ],
+)
+def test_curves_alarms_and_resumptions_are_on_the_page(inputs: ReportInputs, language: str, words: list[str]) -> None:
+    more = [
+        {"kind": "resumed", "step": 90},
+        {"kind": "alarm", "alarm": ATTACK, "step": 100, "symptom": ATTACK, "cause": "outlier", "change": "look"},
+        *({"kind": "step", "step": step, "memory_mib": 900 + step, "metrics": {ATTACK: 0.5}} for step in (1, 2)),
+        {"kind": "evaluated", "step": 42, "loss": 1.0, "metrics": {ATTACK: 0.25, "accuracy": 0.5}},
+    ]
+    page = render_html(build_document(replace(inputs, events=[*inputs.events, *more])), language)
+    text = visible(page)
+    assert all(word in text for word in words)
+    assert {"script", "img"}.isdisjoint(tag for tag, _ in read(page).tags)
+    figures = 8 + len(["memory", ATTACK, "accuracy"])
+    assert page.count('<svg class="chart"') == 2 * figures
+    marked = len(["loss", "learning rate", "gradient norm", "speed"])  # the other curves ended before
+    assert page.count('class="event alarm"') == page.count('class="event resumed"') == 2 * marked
+
+
+def test_another_objective_has_a_loss_of_its_own(inputs: ReportInputs) -> None:
+    recipe = inputs.run.recipe | {"training": inputs.run.recipe["training"] | {"objective": {"kind": "dpo"}}}
+    other = replace(inputs, run=inputs.run.model_copy(update={"recipe": recipe}))
+    assert "Loss, in nats per token" in visible(render_html(build_document(inputs), "en"))
+    assert "Loss, in nats per token" not in visible(render_html(build_document(other), "en"))
 
 
 def test_a_closed_gate_is_red_and_names_the_rule() -> None:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from journal_samples import RECIPE
+from journal_samples import begin
 
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder
@@ -15,9 +15,7 @@ from kamerton.journal import RunFolder
 @pytest.fixture
 def run(workspace: Workspace) -> RunFolder:
     """A run that was just started."""
-    folder = RunFolder.create(workspace.runs, RECIPE, "letters")
-    folder.event("started")
-    return folder
+    return begin(workspace)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kamerton.ground.digests import digest
+from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder
 from kamerton.records import (
     BaseLineage,
@@ -20,7 +21,6 @@ RECIPE: dict[str, Any] = {
     "name": "letters",
     "model": {"base": "tiny-pl"},
     "training": {"epochs": 2.0, "note": "x" * 9000, "odd key(1)": True},
-    "tracking": {"followers": ["mlflow"], "experiment": None},
 }
 
 
@@ -72,11 +72,32 @@ def lineage_record(run_id: str) -> RunRecord:
     )
 
 
+def begin(workspace: Workspace, *followers: str) -> RunFolder:
+    """A run that was just started, followed by MLflow or by those named."""
+    tracking = {"followers": list(followers) or ["mlflow"], "experiment": None}
+    folder = RunFolder.create(workspace.runs, RECIPE | {"tracking": tracking}, "letters")
+    folder.event("started")
+    return folder
+
+
 def train(run: RunFolder, first: int, last: int) -> None:
     """Write the journal of the steps from `first` to `last`."""
     for step in range(first, last + 1):
         run.event("step", step=step, loss=3.0 / step, learning_rate=1e-4, grad_norm=1.0, tokens_per_second=5e3)
     run.event("evaluated", step=last, loss=2.5)
+
+
+def raise_alarm(run: RunFolder, step: int, name: str = "spike") -> None:
+    run.event(
+        "alarm",
+        alarm=name,
+        step=step,
+        severity="warning",
+        symptom="the loss jumped",
+        evidence="9.1 after 1.2",
+        cause="an outlying batch",
+        change="look at the rows",
+    )
 
 
 def finish(run: RunFolder) -> None:

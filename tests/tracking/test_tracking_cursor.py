@@ -12,15 +12,16 @@ from kamerton.tracking.cursor import Cursor, read_cursor, read_entries, write_cu
 
 def test_a_cursor_comes_back_as_it_was(tmp_path: Path) -> None:
     cursor = Cursor(tracker="t", tracker_run="r", described=True, offset=7, files={"recipe.json": "ab"})
-    write_cursor(tmp_path, cursor)
-    assert read_cursor(tmp_path) == cursor
+    write_cursor(tmp_path, cursor, "mlflow")
+    assert read_cursor(tmp_path, "mlflow") == cursor
+    assert read_cursor(tmp_path, "tensorboard") == Cursor(), "each follower has its own"
 
 
 @pytest.mark.parametrize("damage", [None, b"", b'{"offset": \xff', b'{"offset": "seven"}', b"[]"])
 def test_a_lost_or_damaged_cursor_starts_over(tmp_path: Path, damage: bytes | None) -> None:
     if damage is not None:
         (tmp_path / "follower.json").write_bytes(damage)
-    assert read_cursor(tmp_path) == Cursor()
+    assert read_cursor(tmp_path, "mlflow") == Cursor()
 
 
 def test_lines_are_read_on_from_the_offset(tmp_path: Path) -> None:

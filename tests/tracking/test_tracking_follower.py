@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journal_samples import finish, train
+from journal_samples import finish, raise_alarm, train
 
 from kamerton.ground.digests import canonical_json
 from kamerton.ground.settings import Workspace
@@ -60,6 +60,24 @@ def test_a_finished_run_is_in_mlflow_as_a_whole(database: Workspace, run: RunFol
     artifacts = {file.path for file in connect(database).list_artifacts(found.info.run_id)}
     assert artifacts == {"recipe.json", "record.json", "trace.jsonl"}
     assert Path(found.info.artifact_uri).is_relative_to(database.artifacts)
+
+
+def test_memory_metrics_and_alarms_reach_mlflow(database: Workspace, run: RunFolder) -> None:
+    for step in range(1, 252):
+        more = {"epoch": step / 251, "memory_mib": 800 + step, "seconds": 0.5, "metrics": {"reward margin(1)": 0.25}}
+        run.event("step", step=step, loss=1.0, learning_rate=1e-4, grad_norm=1.0, tokens_per_second=5e3, **more)
+    run.event("evaluated", step=251, loss=1.5, metrics={"accuracy": 0.5})
+    raise_alarm(run, 40)
+    raise_alarm(run, 41)
+    raise_alarm(run, 50, "odd kind(2)")
+    finish(run)
+    assert sync(run, database).state == "in step"
+    (found,) = _runs(database)
+    wanted = {"loss", "learning_rate", "grad_norm", "tokens_per_second", "epoch", "memory_mib", "seconds"}
+    assert set(found.data.metrics) == wanted | {"reward margin_1_", "eval_loss", "eval_accuracy"}
+    assert [step for step, _ in _history(database, "memory_mib")] == list(range(1, 252)), "more than fit one request"
+    assert found.data.tags["kamerton.alarm.spike"].startswith("warning at step 41: the loss jumped")
+    assert "kamerton.alarm.odd kind_2_" in found.data.tags
 
 
 def test_again_does_nothing(database: Workspace, run: RunFolder) -> None:

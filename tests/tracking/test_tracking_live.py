@@ -31,7 +31,7 @@ def _until(condition: object, seconds: float = 20.0) -> None:
 def test_a_run_is_followed_while_it_trains(database: Workspace, run: RunFolder) -> None:
     with run.held(), LiveFollower(run, database, every=0.2, grace=20.0) as follower:
         train(run, 1, 2)
-        _until(lambda: read_cursor(run.path).offset == (run.path / "events.jsonl").stat().st_size)
+        _until(lambda: read_cursor(run.path, "mlflow").offset == (run.path / "events.jsonl").stat().st_size)
         train(run, 3, 4)
         finish(run)
     assert follower.report.state == "in step"

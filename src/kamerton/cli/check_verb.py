@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from kamerton.cli.arguments import add_recipe_arguments
@@ -11,6 +12,7 @@ from kamerton.cli.screen import Screen
 
 if TYPE_CHECKING:
     from kamerton.flows.check import CheckItem
+    from kamerton.recipe.llamafactory import Translation
 
 __all__ = ["add_arguments", "run"]
 
@@ -48,6 +50,8 @@ def _explain(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.flows.train import load_recipe
 
     resolved = load_recipe(options.recipe, options.overrides)
+    if resolved.translation is not None:
+        _say_translation(resolved.translation, screen)
     rows = [
         [value.key, json.dumps(value.value, ensure_ascii=False), f"{value.origin} {value.note}".strip()]
         for value in resolved.values
@@ -56,6 +60,7 @@ def _explain(options: argparse.Namespace, screen: Screen) -> int:
     screen.document(
         {
             "digest": resolved.digest,
+            "llamafactory": asdict(resolved.translation) if resolved.translation else None,
             "values": [
                 {"key": value.key, "value": value.value, "origin": value.origin, "note": value.note}
                 for value in resolved.values
@@ -63,3 +68,21 @@ def _explain(options: argparse.Namespace, screen: Screen) -> int:
         }
     )
     return 0
+
+
+def _say_translation(translation: Translation, screen: Screen) -> None:
+    """Each key of a LLaMA-Factory file, what it became, and where Kamerton behaves otherwise."""
+    from kamerton.cli.tables import plain_table
+
+    rows = []
+    for told in translation.told:
+        value = json.dumps(told.value, ensure_ascii=False) if not isinstance(told.value, str) else told.value
+        mark = "->" if told.fate == "became" else "="
+        rows.append([told.place, f"{told.key}: {value}", mark, told.became])
+        rows += [["", "", "!", f"otherwise: {sentence}"] for sentence in told.otherwise]
+    screen.say(plain_table(["", "LLaMA-Factory", "", "here"], rows, wrap=("LLaMA-Factory", "here")))
+    for sentence in translation.otherwise:
+        screen.say(f"otherwise: {sentence}")
+    for notice in translation.notices:
+        screen.say(notice)
+    screen.say("")

@@ -1,4 +1,4 @@
-"""`kamerton compare A [B ...] --on SET`."""
+"""`kamerton compare A [B ...] --on SET` and `kamerton compare A --earlier`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "others", nargs="*", default=[], metavar="B", help="models to compare with; none means the recipe's baselines"
     )
     parser.add_argument("--on", nargs="+", default=["test"], metavar="SET", help="test, or files and versions (test)")
+    parser.add_argument(
+        "--earlier", action="store_true", help="compare with the runs that A goes back to, each on its own test part"
+    )
     add_options(parser)
 
 
@@ -25,9 +28,16 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.cli.tables import comparison_table
     from kamerton.flows.compare import compare, compare_on
     from kamerton.flows.evaluate import is_own_set
+    from kamerton.flows.forgetting import forgetting
 
     with EvaluationProgress(screen) as progress:
-        if not options.others:
+        if options.earlier:
+            if options.others or options.on != ["test"]:
+                raise RequestError(
+                    "--earlier chooses models and sets by itself", mend=f"kamerton compare {options.model} --earlier"
+                )
+            records = forgetting(options.model, on_progress=progress)
+        elif not options.others:
             refuse_recipe(options)
             if not is_own_set(options.model, options.on):
                 raise RequestError(

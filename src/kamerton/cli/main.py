@@ -24,8 +24,10 @@ VERBS = {
     "runs": "what runs and ran",
     "watch": "live progress of a run",
     "stop": "a clean stop that can be resumed",
+    "diagnose": "what went wrong in a training, ours or another program's",
     "evaluate": "measure a model on a set",
     "compare": "two models on the same items, with statistics",
+    "compare-runs": "where two runs part: the step, then the module and operation",
     "registry": "versions, aliases and gates: list, show, promote, rollback, verify",
     "rebuild": "the proof that a model can be made again, bit for bit",
     "report": "HTML, Markdown and JSON about a model",
@@ -35,6 +37,10 @@ VERBS = {
     "schema": "the recipe's JSON schema, for editors",
 }
 """Verbs in the order of the tour; each is a module of this package with `add_arguments` and `run`."""
+
+
+TAKE_RECIPES = ("check", "train")
+"""Verbs behind which LLaMA-Factory's `--key value` may stand."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -88,13 +94,17 @@ def _add_common(verb: argparse.ArgumentParser) -> None:
 
 
 def _module(verb: str) -> Any:
-    return importlib.import_module(f"kamerton.cli.{verb}_verb")
+    return importlib.import_module(f"kamerton.cli.{verb.replace('-', '_')}_verb")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     verb = next((word for word in words if word in VERBS), "")
+    if verb in TAKE_RECIPES:
+        from kamerton.recipe.llamafactory.flags import as_overrides
+
+        words = as_overrides(words)
     parser = build_parser(only=verb)
     screen, debug = Screen(json="--json" in words), "--debug" in words
     try:

@@ -1,14 +1,20 @@
-"""Live progress of long work: one updating line in a terminal; elsewhere a line now and then, or none."""
+"""Live progress of long work: charts or one updating line in a terminal; elsewhere a line now and then, or none."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console
+from rich.control import Control
+from rich.live import Live
+from rich.segment import ControlType
 from rich.text import Text
 
+from kamerton.cli.dashboard import Dashboard
 from kamerton.cli.screen import Screen, shown
 
 __all__ = ["EvaluationProgress", "StepProgress", "TrainingProgress"]
@@ -20,26 +26,23 @@ _SPINNER = 2
 
 
 class TrainingProgress:
-    """Shows the events of a training run as they come; call it with each event."""
+    """Shows the events of a training run as they come; call it with each event.
 
-    def __init__(self, screen: Screen, title: str = "training") -> None:
+    In a terminal it is a screen of charts, drawn from a thread of its own at most twice a second, whatever comes;
+    elsewhere a line now and then.
+    """
+
+    def __init__(self, screen: Screen, title: str = "training", *, keep: bool = False) -> None:
+        """
+        Args:
+            keep: leave the charts on the screen at the end.
+        """
         self._screen = screen
-        self._live = screen.console.is_terminal
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeRemainingColumn(),
-            console=screen.console,
-            transient=True,
-        )
-        self._task = self._bar.add_task(title, total=None, note="")
-        self._title = title
+        self._board = Dashboard(title)
+        self._keep = keep
+        console = screen.console
+        self._live = _ChartScreen(console, self._board, keep=keep) if can_draw(console) else None
         self._last_line = 0.0
-        self._began = time.monotonic()
-        self._first_step: int | None = None
-        self._validation: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -47,39 +50,87 @@ class TrainingProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live:
-            self._bar.stop()
+        if self._live is not None:
+            self._live.stop()
+
+    @property
+    def draws(self) -> bool:
+        """Whether charts are shown, which have the past of a run in them too."""
+        return self._live is not None
 
     def __call__(self, event: dict[str, Any]) -> None:
+        """Take a `notice`, an `alarm`, a validation (`validation_loss`) or a step."""
         if "notice" in event:
             self._screen.say(event["notice"])
-            return
-        if "validation_loss" in event:
-            self._validation = float(event["validation_loss"])
-            return
-        note = f"loss {event['loss']:.3f}"
-        if self._validation is not None:
-            note += f"  validation {self._validation:.3f}"
-        note += f"  {event['tokens_per_second']:,.0f} tok/s"
-        if self._live:
-            self._bar.start()  # with the first step: before it there is nothing to show
-            self._bar.update(self._task, completed=event["step"], total=event["steps"], note=note)
-            if event["step"] >= event["steps"]:
-                self._bar.stop()
+        elif event.get("kind") == "alarm":
+            self._board.tell_alarm(event)
+            if self._live is None:
+                self._screen.say(self._board.newest_alarm())
+        elif "validation_loss" in event:
+            self._board.tell_validation(event.get("step", self._board.step), float(event["validation_loss"]))
         else:
-            self._line(event, note)
+            self._board.tell_step(event, _seconds_of(event))
+            if self._live is None:
+                self._line()
+                return
+            self._live.start(refresh=True)  # with the first step: before it there is nothing to show
+            if self._board.step >= self._board.steps and not self._keep:
+                self._live.stop()
 
-    def _line(self, event: dict[str, Any], note: str) -> None:
-        now = time.monotonic()
-        if self._first_step is None:
-            self._first_step, self._began = event["step"], now
-        if now - self._last_line < _EVERY and event["step"] != event["steps"]:
+    def news(self, line: str) -> None:
+        """Show what else happened: below the charts, or as a line."""
+        if self._live is None:
+            self._screen.say(line)
+        else:
+            self._board.tell_news(line)
+
+    def _line(self) -> None:
+        board, now = self._board, time.monotonic()
+        if now - self._last_line < _EVERY and board.step != board.steps:
             return
         self._last_line = now
-        done = event["step"] - self._first_step
-        left = (now - self._began) / done * (event["steps"] - event["step"]) if done else None
-        remaining = f"  {left:,.0f} s left" if left is not None else ""
-        self._screen.say(f"{self._title}: step {event['step']}/{event['steps']}  {note}{remaining}")
+        left = f"  {board.seconds_left:,.0f} s left" if board.seconds_left is not None else ""
+        self._screen.say(f"{board.title}: step {board.step}/{board.steps}  {board.note()}{left}")
+
+
+def can_draw(console: Console) -> bool:
+    """Whether the console is a terminal that moves its cursor and has the letters that charts are made of."""
+    return console.is_terminal and not console.is_dumb_terminal and not console.options.ascii_only
+
+
+def _seconds_of(event: Mapping[str, Any]) -> float:
+    """When the event was written; for one without a time, now."""
+    try:
+        return datetime.fromisoformat(str(event["time"])).timestamp()
+    except (KeyError, ValueError):
+        return time.time()
+
+
+class _ChartScreen(Live):
+    """The charts at the end of the terminal's text; what is printed meanwhile stands above them."""
+
+    def __init__(self, console: Console, board: Dashboard, *, keep: bool) -> None:
+        # Who only looks on may look often; beside a training each look costs it some milliseconds.
+        rate = 2 if keep else 1
+        self._board = board
+        self._drawn: list[int] = []
+        super().__init__(get_renderable=self._charts, console=console, refresh_per_second=rate, transient=not keep)
+
+    def _charts(self) -> Text:
+        width, height = self.console.size
+        lines = self._board.render(width - 1, height - 1)
+        self._drawn = [line.cell_len for line in lines]
+        return Text("\n", no_wrap=True, overflow="crop").join(lines)
+
+    def refresh(self) -> None:
+        """Draw again; where the terminal became narrower it broke the lines that stood there, and more of them go."""
+        with self._lock:
+            width = self.console.size.width
+            broken = sum(max(0, -(-length // width) - 1) for length in self._drawn)
+            if broken:
+                up = [(ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)] * broken
+                self.console.control(Control(*up))
+            super().refresh()
 
 
 class StepProgress:

@@ -96,7 +96,7 @@ def comparison_table(record: ComparisonRecord) -> Table:
         detectable = _difference(entry.minimum_detectable_effect, percent).lstrip("+")
         rows.append([entry.metric, entry.baseline, difference, _p(entry.p_adjusted), detectable, entry.verdict])
     columns = ["metric", "against", "difference", "p (Holm)", "detectable", "verdict"]
-    return plain_table(columns, rows, right=("difference", "p (Holm)", "detectable"), wrap=("verdict",))
+    return plain_table(columns, rows, right=("difference", "p (Holm)", "detectable"), wrap=("against", "verdict"))
 
 
 def _difference(value: float | None, percent: bool) -> str:

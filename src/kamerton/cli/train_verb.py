@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "overrides", nargs="*", default=[], metavar="key=value", help="values that replace the recipe's"
     )
     parser.add_argument("--resume", metavar="RUN", help="train an interrupted run on: a run id, its beginning, or last")
+    parser.add_argument("--on", choices=["local", "torchrun"], default="local", help="what starts the training")
+    parser.add_argument(
+        "--processes", type=positive, metavar="N", help="with --on torchrun: how many share the run (2 without it)"
+    )
     parser.add_argument(
         "--folds",
         type=positive,
@@ -46,11 +51,15 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.ground.settings import Workspace
     from kamerton.journal import read_events
 
+    if int(os.environ.get("RANK", "0")):
+        resume(options.resume)  # the main process of the group speaks for all
+        return 0
     with TrainingProgress(screen) as progress:
+        processes = _processes(options)
         if options.resume:
-            record = resume(options.resume, on_progress=progress)
+            record = resume(options.resume, processes=processes, on_progress=progress)
         else:
-            record = train(options.recipe, overrides=options.overrides, on_progress=progress)
+            record = train(options.recipe, overrides=options.overrides, processes=processes, on_progress=progress)
     for event in read_events(Workspace.at().runs / record.run_id):
         if event["kind"] == "passed_over":
             screen.say(f"passed over a checkpoint, {event['checkpoint']}")
@@ -63,6 +72,15 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     screen.say(f"next: kamerton evaluate {record.run_id} --on test")
     screen.document(record.model_dump(mode="json"))
     return 0
+
+
+def _processes(options: argparse.Namespace) -> int:
+    """How many processes share the run."""
+    if options.on == "torchrun":
+        return int(options.processes or 2)
+    if options.processes is not None:
+        raise RequestError("one process trains locally", where="--processes", mend="add --on torchrun")
+    return 1
 
 
 def _folds(options: argparse.Namespace, screen: Screen) -> int:

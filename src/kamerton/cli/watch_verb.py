@@ -19,15 +19,15 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.flows.follow import watch
 
     last: dict[str, object] = {}
-    with TrainingProgress(screen) as progress:
-        for event in watch(options.run):
+    with TrainingProgress(screen, keep=True) as progress:
+        for event in watch(options.run, history=progress.draws):
             last = event
-            if event["kind"] == "step":
+            if event["kind"] in {"step", "alarm"}:
                 progress(event)
             elif event["kind"] == "evaluated":
-                progress({"validation_loss": event["loss"]})
+                progress({"step": event["step"], "validation_loss": event["loss"]})
             else:
                 details = {key: value for key, value in event.items() if key not in {"kind", "time"}}
-                screen.say(f"{str(event['time'])[11:19]} {event['kind']} {json.dumps(details, ensure_ascii=False)}")
+                progress.news(f"{str(event['time'])[11:19]} {event['kind']} {json.dumps(details, ensure_ascii=False)}")
     screen.document(last)
     return 0

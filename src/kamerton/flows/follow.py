@@ -15,22 +15,37 @@ if TYPE_CHECKING:
 
 __all__ = ["runs", "stop", "sync_runs", "watch"]
 
+_LINES = 1000
+"""Lines of a journal read at once."""
+
 
 def runs(workspace: Workspace | None = None) -> list[dict[str, Any]]:
     """One document a run, oldest first: run_id, state, step, steps, loss, validation_loss, started."""
     return [_summary(run) for run in list_runs(workspace or Workspace.at())]
 
 
-def watch(name: str, workspace: Workspace | None = None, *, every: float = 0.5) -> Iterator[dict[str, Any]]:
-    """The events of a run as they come, from the newest step on; ends when the run does."""
+def watch(
+    name: str, workspace: Workspace | None = None, *, every: float = 0.5, history: bool = False
+) -> Iterator[dict[str, Any]]:
+    """The events of a run as they come; ends when the run does.
+
+    Args:
+        every: seconds between looks into the journal; each look reads only what is new there.
+        history: begin with the first event; without it with the newest step.
+    """
+    from kamerton.tracking.cursor import read_entries
+
     run = find_run(workspace or Workspace.at(), name)
-    seen = 0
+    journal = run.path / "events.jsonl"
+    offset, begun = 0, history
     while True:
         running = run.state == "running"
-        events = read_events(run.path)
-        fresh = events[seen:] if seen else _from_newest_step(events)
-        seen = len(events)
-        yield from fresh
+        events = []
+        while entries := read_entries(journal, offset, _LINES):
+            events += [entry.document for entry in entries if entry.document]
+            offset = entries[-1].end
+        yield from events if begun else _from_newest_step(events)
+        begun = begun or bool(events)
         if not running:
             return
         time.sleep(every)

@@ -1,4 +1,4 @@
-"""How far a follower has come: one file in the run folder, replaced after every batch that the tracker accepted."""
+"""How far a follower has come: one file a follower in the run folder, replaced after every batch that was accepted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kamerton.records.base import Part
 
 __all__ = ["Cursor", "Entry", "read_cursor", "read_entries", "write_cursor"]
 
-_FILE = "follower.json"
+_FILES = {"mlflow": "follower.json", "tensorboard": "follower_tensorboard.json", "wandb": "follower_wandb.json"}
 
 
 class Cursor(Part):
@@ -31,6 +31,8 @@ class Cursor(Part):
     """Whether the parameters are there."""
     offset: int = 0
     """Bytes of `events.jsonl` that are there."""
+    size: int = 0
+    """Bytes of the tracker's own file that hold them; 0 where it keeps none."""
     record: str = ""
     """SHA-256 of the `record.json` whose tags and inputs are there."""
     files: dict[str, str] = Field(default_factory=dict)
@@ -39,17 +41,17 @@ class Cursor(Part):
     """The run's state as the tracker shows it."""
 
 
-def read_cursor(run: Path) -> Cursor:
-    """The run's cursor; a missing or damaged one is an empty one."""
+def read_cursor(run: Path, follower: str) -> Cursor:
+    """A follower's cursor of the run; a missing or damaged one is an empty one."""
     try:
-        return Cursor.model_validate_json((run / _FILE).read_text(encoding="utf-8"))
+        return Cursor.model_validate_json((run / _FILES[follower]).read_text(encoding="utf-8"))
     except (FileNotFoundError, UnicodeDecodeError, ValidationError):
         return Cursor()
 
 
-def write_cursor(run: Path, cursor: Cursor) -> None:
+def write_cursor(run: Path, cursor: Cursor, follower: str) -> None:
     """Write the cursor whole."""
-    write_text(run / _FILE, canonical_json(cursor.model_dump(mode="json")) + "\n")
+    write_text(run / _FILES[follower], canonical_json(cursor.model_dump(mode="json")) + "\n")
 
 
 @dataclass(frozen=True)

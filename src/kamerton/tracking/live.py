@@ -47,6 +47,8 @@ class LiveFollower:
 
     def __enter__(self) -> Self:
         arguments = [str(self._run.path), str(self._workspace.root), str(self._every)]
+        # Where the training program speaks to W&B itself, its service is not the follower's to use or to end.
+        environment = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "kamerton.tracking.follow", *arguments],  # -P: no http.py of the project
@@ -55,7 +57,7 @@ class LiveFollower:
                 stderr=subprocess.DEVNULL,
                 text=True,
                 start_new_session=True,  # Ctrl-C is for the training; the follower still has the end to tell
-                env=os.environ | {"KAMERTON_HOME": str(self._workspace.home)},
+                env=environment | {"KAMERTON_HOME": str(self._workspace.home)},
             )
         except OSError as error:
             self.report = SyncReport(0, "behind", f"the follower cannot be started: {error}")

@@ -6,10 +6,8 @@ the journal and not from the clock, equal parameters, tags and inputs are accept
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,8 @@ from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder, RunState
 from kamerton.records import RunRecord
 from kamerton.tracking.cursor import Cursor, Entry, read_cursor, read_entries, write_cursor
+from kamerton.tracking.measures import alarm_name, alarm_sentence, measures, seconds_of
+from kamerton.tracking.store import connect
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric
@@ -28,31 +28,31 @@ __all__ = ["RUN_TAG", "follow"]
 RUN_TAG = "kamerton.run_id"
 """The tag by which a run is found again in MLflow."""
 
+_NAME = "mlflow"
 _BATCH_EVENTS = 250
-"""Four metrics a step make 1000, the most that MLflow takes at once."""
+_BATCH_METRICS = 1000
+"""The most that MLflow takes at once."""
 _BATCH_PARAMETERS = 100
 _PARAMETER_CHARS = 500
 """What every MLflow since 1.28 takes; `recipe.json` among the artifacts is whole."""
 _KEY_CHARS = 250
-_METRICS = {
-    "step": {key: key for key in ("loss", "learning_rate", "grad_norm", "tokens_per_second")},
-    "evaluated": {"loss": "eval_loss"},
-}
+_TAG_CHARS = 5000
 _STATUS: dict[RunState, str] = {"running": "RUNNING", "complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 _ARTIFACTS = ("recipe.json", "record.json", "trace.jsonl", "report.html")
 
 
-def follow(client: MlflowClient, run: RunFolder, workspace: Workspace) -> Iterator[int]:
+def follow(run: RunFolder, workspace: Workspace) -> Iterator[int]:
     """Bring MLflow up to date; yields the number of things that each accepted request carried.
 
     The cursor is written before each yield, so that whoever stops here loses nothing.
     """
-    cursor = _attach(client, run, workspace, read_cursor(run.path))
+    client = connect(workspace)
+    cursor = _attach(client, run, workspace, read_cursor(run.path, _NAME))
 
     def accept(**changes: Any) -> None:
         nonlocal cursor
         cursor = cursor.model_copy(update=changes)
-        write_cursor(run.path, cursor)
+        write_cursor(run.path, cursor, _NAME)
 
     if not cursor.described:
         _send_parameters(client, cursor.tracker_run, run.recipe())
@@ -60,9 +60,7 @@ def follow(client: MlflowClient, run: RunFolder, workspace: Workspace) -> Iterat
         yield 1
     events = run.path / "events.jsonl"
     while entries := read_entries(events, cursor.offset, _BATCH_EVENTS):
-        metrics = [metric for entry in entries for metric in _metrics(entry)]
-        if metrics:
-            client.log_batch(cursor.tracker_run, metrics=metrics)
+        _send_entries(client, cursor.tracker_run, entries)
         accept(offset=entries[-1].end)
         yield len(entries)
     if run.record_file.exists() and cursor.record != (sha := file_digest(run.record_file)):
@@ -97,7 +95,7 @@ def _attach(client: MlflowClient, run: RunFolder, workspace: Workspace, cursor: 
         run_name=run.run_id,
     )
     fresh = Cursor(tracker=tracker, tracker_run=created.info.run_id, state="running")
-    write_cursor(run.path, fresh)
+    write_cursor(run.path, fresh, _NAME)
     return fresh
 
 
@@ -132,9 +130,7 @@ def _experiment(client: MlflowClient, name: str, workspace: Workspace) -> str:
 
 def _started(run: RunFolder) -> int:
     first = read_entries(run.path / "events.jsonl", 0, 1)
-    if first and "time" in first[0].document:
-        return _milliseconds(first[0].document["time"])
-    return _modified(run)
+    return _milliseconds(first[0].document) if first and "time" in first[0].document else _modified(run)
 
 
 def _modified(run: RunFolder) -> int:
@@ -143,18 +139,29 @@ def _modified(run: RunFolder) -> int:
     return round((events if events.exists() else run.path / "recipe.json").stat().st_mtime * 1000)
 
 
-def _milliseconds(time: str) -> int:
-    return round(datetime.fromisoformat(time).timestamp() * 1000)
+def _milliseconds(event: Mapping[str, Any]) -> int:
+    return round(seconds_of(event) * 1000)
 
 
-def _metrics(entry: Entry) -> Iterator[Metric]:
+def _send_entries(client: MlflowClient, tracker_run: str, entries: list[Entry]) -> None:
+    """The numbers of some lines of the journal as metrics; of each alarm the latest as a tag."""
+    from mlflow.entities import RunTag
+
+    metrics = [metric for entry in entries for metric in _metrics(entry.document)]
+    for start in range(0, len(metrics), _BATCH_METRICS):
+        client.log_batch(tracker_run, metrics=metrics[start : start + _BATCH_METRICS])
+    alarms = {alarm_name(entry.document): entry.document for entry in entries if entry.document.get("kind") == "alarm"}
+    if alarms:
+        tags = [RunTag(_name(f"kamerton.alarm.{name}"), alarm_sentence(alarms[name])[:_TAG_CHARS]) for name in alarms]
+        client.log_batch(tracker_run, tags=tags)
+
+
+def _metrics(event: Mapping[str, Any]) -> Iterator[Metric]:
     from mlflow.entities import Metric
 
-    event = entry.document
-    for field, key in _METRICS.get(event.get("kind", ""), {}).items():
-        value = event.get(field)
-        if isinstance(value, int | float) and math.isfinite(value):
-            yield Metric(key, float(value), _milliseconds(event["time"]), int(event["step"]))
+    for part, name, value in measures(event):
+        key = name if part == "train" else f"eval_{name}"
+        yield Metric(_name(key), value, _milliseconds(event), int(event["step"]))
 
 
 def _send_parameters(client: MlflowClient, tracker_run: str, recipe: dict[str, Any]) -> None:
@@ -238,5 +245,5 @@ def _send_state(client: MlflowClient, tracker_run: str, run: RunFolder, state: R
         client.update_run(tracker_run, status=_STATUS[state])
         return
     complete = state == "complete"
-    ended = _milliseconds(RunRecord.read(run.record_file).finished) if complete else _modified(run)
+    ended = _milliseconds({"time": RunRecord.read(run.record_file).finished}) if complete else _modified(run)
     client.set_terminated(tracker_run, status=_STATUS[state], end_time=ended)

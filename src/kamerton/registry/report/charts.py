@@ -30,6 +30,8 @@ class Line:
     dots: bool = False
     """Draw each point; for curves that were measured seldom."""
     labelled: bool = True
+    band: Sequence[tuple[float, float, float]] = ()
+    """From the lowest to the highest value at each x, where a point stands for several; drawn behind the curve."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,17 @@ class _Canvas:
         inside = f"<title>{escape(title)}</title>" if title else ""
         self._parts.append(f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}" class="{style}">{inside}</circle>')
 
+    def mark(self, x: float, top: float, bottom: float, style: str, title: str) -> None:
+        """An upright line with a triangle on top."""
+        self._parts.append(
+            f'<g class="event {style}"><title>{escape(title)}</title><path d="M{_n(x)},{_n(bottom)}V{_n(top)}"/>'
+            f'<path class="head" d="M{_n(x)},{_n(top)}l-4.5,-8h9z"/></g>'
+        )
+
+    def area(self, points: Sequence[tuple[float, float]], style: str) -> None:
+        steps = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
+        self._parts.append(f'<polygon points="{steps}" class="{style}"/>')
+
     def path(self, points: Sequence[tuple[float, float]], style: str) -> None:
         steps = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
         self._parts.append(f'<polyline points="{steps}" class="{style}"/>')
@@ -116,14 +129,27 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def lines(
-    series: Sequence[Line], *, width: float, height: float, title: str, description: str, axes: tuple[str, Label, Label]
+    series: Sequence[Line],
+    *,
+    width: float,
+    height: float,
+    title: str,
+    description: str,
+    axes: tuple[str, Label, Label],
+    marks: Sequence[tuple[float, str, str]] = (),
 ) -> Markup:
-    """Curves over optimiser steps. `axes` names the x axis and writes x and y numbers."""
+    """Curves over optimiser steps.
+
+    Args:
+        axes: name of the x axis, and what writes the numbers of x and of y.
+        marks: events on the x axis, each with x, a class of the style sheet, and what it says when it is pointed at.
+    """
     canvas = _Canvas(width, height, title, description)
     x_name, x_label, y_label = axes
-    points = [point for line in series for point in line.points]
-    x_high = max(x for x, _ in points)
-    ticks = nice_ticks(min(y for _, y in points), max(y for _, y in points), 5 if height > 150 else 3)
+    x_high = max(x for line in series for x, _ in line.points)
+    heights = [y for line in series for _, y in line.points]
+    heights += [y for line in series for _, *ends in line.band for y in ends]
+    ticks = nice_ticks(min(heights), max(heights), 5 if height > 150 else 3)
     labels = [y_label(tick) for tick in ticks]
     left = 10 + _CHAR * max(len(label) for label in labels)
     right = width - 12
@@ -144,6 +170,14 @@ def lines(
         if tick <= x_high and float(tick).is_integer():
             canvas.text(x_of(tick), bottom + 17, x_label(tick), "tick", "middle")
     canvas.text((left + right) / 2, bottom + 33, x_name, "axis", "middle")
+    for x, style, inside in marks:
+        if x <= x_high:
+            canvas.mark(x_of(x), top, bottom, style, inside)
+    for line in series:
+        if line.band:
+            upper = [(x_of(x), y_of(high)) for x, _, high in line.band]
+            lower = [(x_of(x), y_of(low)) for x, low, _ in line.band]
+            canvas.area([*upper, *reversed(lower)], f"band {line.style}")
     ends: list[float] = []
     for line in series:
         _curve(canvas, line, [(x_of(x), y_of(y)) for x, y in line.points])

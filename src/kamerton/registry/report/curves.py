@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
@@ -12,17 +13,22 @@ from kamerton.registry.report.inputs import ReportInputs
 __all__ = ["training_curves"]
 
 _POINTS = 400
-"""Most points of one curve; a longer run shows the mean of several steps as one point."""
+"""Most points of one curve; a longer run shows several steps as one point: their mean, lowest and highest."""
+_MEASURED = ("tokens_per_second", "memory_mib")
+_ALARM = ("severity", "symptom", "evidence", "cause", "change")
 
 
 def training_curves(inputs: ReportInputs) -> dict[str, Any]:
     """Figures of the training, and its curves.
 
-    `steps_per_point` steps make one point; `loss` is then the mean over their tokens, other curves plain means.
-    `smooth_loss` is a centred moving mean over `smooth_window` points.
+    `steps_per_point` steps make one point; `loss` is then the mean over their tokens, other curves plain means, and
+    `_low` and `_high` the extremes, so that a spike is never averaged away. `smooth_loss` is a centred moving mean over
+    `smooth_window` points. `curves` holds what the journal measured besides: speed, memory, and the metrics of the
+    objective; `validation_curves` those of the validation. Of a step that was trained again after a resumption the
+    later counts.
     """
     result, trace = inputs.run.result, list(inputs.trace)
-    width = max(1, -(-len(trace) // _POINTS))
+    width = max(1, -(-max(len(trace), result.steps) // _POINTS))
     points = [_point(trace[start : start + width]) for start in range(0, len(trace), width)]
     window = max(1, 2 * (len(points) // 24) + 1)
     losses = [point["loss"] for point in points]
@@ -40,6 +46,13 @@ def training_curves(inputs: ReportInputs) -> dict[str, Any]:
             point | {"smooth_loss": value} for point, value in zip(points, _smooth(losses, window), strict=True)
         ],
         "validation": _validation(inputs.events),
+        "curves": {name: _thinned(values, width) for name, values in _measured(inputs.events, "step").items()},
+        "validation_curves": {
+            name: [{"step": step, "value": value} for step, value in sorted(values.items())]
+            for name, values in _measured(inputs.events, "evaluated").items()
+        },
+        "alarms": _alarms(inputs.events),
+        "resumed": sorted({int(event.get("step", 0)) for event in inputs.events if event.get("kind") == "resumed"}),
     }
 
 
@@ -48,9 +61,55 @@ def _point(steps: Sequence[TraceStep]) -> dict[str, Any]:
     return {
         "step": steps[-1].step,
         "loss": fmean((step.loss for step in steps), weights) if len(steps) > 1 else steps[0].loss,
+        "loss_low": min(step.loss for step in steps),
+        "loss_high": max(step.loss for step in steps),
         "learning_rate": fmean(step.learning_rate for step in steps),
         "grad_norm": fmean(step.grad_norm for step in steps),
+        "grad_norm_low": min(step.grad_norm for step in steps),
+        "grad_norm_high": max(step.grad_norm for step in steps),
     }
+
+
+def _measured(events: Iterable[Mapping[str, Any]], kind: str) -> dict[str, dict[int, float]]:
+    """What the events of a kind measured besides loss, rate and gradient: by name, then by step."""
+    found: dict[str, dict[int, float]] = {}
+    for event in events:
+        if event.get("kind") != kind or not isinstance(event.get("step"), int):
+            continue
+        metrics = event.get("metrics")
+        numbers = {name: event.get(name) for name in _MEASURED} | (
+            dict(metrics) if isinstance(metrics, Mapping) else {}
+        )
+        for name, value in numbers.items():
+            if isinstance(value, int | float) and math.isfinite(value):
+                found.setdefault(str(name), {})[event["step"]] = float(value)
+    return found
+
+
+def _thinned(values: Mapping[int, float], width: int) -> list[dict[str, Any]]:
+    """One point for each `width` steps that have values."""
+    groups: dict[int, list[int]] = {}
+    for step in sorted(values):
+        groups.setdefault((step - 1) // width, []).append(step)
+    return [
+        {
+            "step": steps[-1],
+            "value": fmean(values[step] for step in steps),
+            "low": min(values[step] for step in steps),
+            "high": max(values[step] for step in steps),
+        }
+        for steps in groups.values()
+    ]
+
+
+def _alarms(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The alarms by step; one that a resumption raised again counts once."""
+    found: dict[tuple[int, str], dict[str, Any]] = {}
+    for event in events:
+        if event.get("kind") == "alarm":
+            name, step = str(event.get("alarm") or "alarm"), int(event.get("step") or 0)
+            found[step, name] = {"alarm": name, "step": step} | {key: str(event.get(key) or "") for key in _ALARM}
+    return [found[key] for key in sorted(found)]
 
 
 def _smooth(values: Sequence[float], window: int) -> list[float]:

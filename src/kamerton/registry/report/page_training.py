@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from kamerton.registry.report import charts
 from kamerton.registry.report.blocks import Block, Cell, Facts, Figure, Fold, Note, Section, Table
-from kamerton.registry.report.language import EM_DASH, Language
+from kamerton.registry.report.language import EM_DASH, NO_BREAK, Language
+from kamerton.registry.report.page_curves import alarm_table, loss_figure, small_figures
 from kamerton.registry.report.page_results import NARROW, WIDE, missing
 from kamerton.registry.report.terms import capital, finding_name, part_name
 
 __all__ = ["data_section", "parts_figure", "repeats", "short", "sources_table", "training_section"]
 
 _PARTS = ("train", "validation", "test")
+_PER_TOKEN = ("sft", "pretrain")
+"""Objectives whose loss is that of a token; a recipe of before there were others names none."""
 
 
 def training_section(document: Mapping[str, Any], language: Language) -> Section:
@@ -21,78 +24,17 @@ def training_section(document: Mapping[str, Any], language: Language) -> Section
     training = document["training"]
     blocks: list[Block] = []
     if training["points"]:
-        blocks.append(_loss_figure(training, language))
+        objective = (document["lineage"]["recipe"].get("training") or {}).get("objective") or {}
+        per_token = objective.get("kind", "sft") in _PER_TOKEN
+        blocks.append(loss_figure(training, language, per_token=per_token))
     else:
         blocks.append(Note(language.say("The run's trace is not here, so no curve can be drawn."), "quiet"))
+    if training["alarms"]:
+        blocks.append(alarm_table(training, language))
     blocks.append(Facts(_training_facts(document, language)))
-    if training["points"]:
-        blocks.append(_small_figure(training, "learning_rate", language.say("Learning rate"), language))
-        blocks.append(_small_figure(training, "grad_norm", language.say("Gradient norm before clipping"), language))
+    blocks += small_figures(training, language)
     lead = language.say("How the loss fell, step by step; every step is sealed in the run's trace.")
     return Section("training", language.say("Training"), lead, blocks)
-
-
-def _loss_figure(training: Mapping[str, Any], language: Language) -> Figure:
-    points = training["points"]
-    smooth = training["smooth_window"] > 1
-    raw = [(point["step"], point["loss"]) for point in points]
-    series = [charts.Line(language.say("training"), raw, "raw" if smooth else "own", labelled=not smooth)]
-    if smooth:
-        curve = [(point["step"], point["smooth_loss"]) for point in points]
-        series.append(charts.Line(language.say("training"), curve, "own"))
-    if training["validation"]:
-        measured = [(point["step"], point["loss"]) for point in training["validation"]]
-        series.append(charts.Line(language.say("validation"), measured, "first", dots=True))
-    title = language.say("Loss, in nats per token")
-    description = language.say(
-        "Training loss from {first} to {last} over {steps} optimiser steps.",
-        first=language.number(training["first_loss"], 3),
-        last=language.number(training["last_loss"], 3),
-        steps=language.count(training["steps"]),
-    )
-    note = []
-    if training["steps_per_point"] > 1:
-        note.append(
-            language.say_n(
-                "A point is the mean of {count} step.",
-                "A point is the mean of {count} steps.",
-                training["steps_per_point"],
-            )
-        )
-    if smooth:
-        note.append(
-            language.say_n(
-                "Bold: moving mean over {count} point; faint: as recorded.",
-                "Bold: moving mean over {count} points; faint: as recorded.",
-                training["smooth_window"],
-            )
-        )
-    wide, narrow = (_lines(series, width, 280, title, description, language) for width in (WIDE, NARROW))
-    return Figure(title, wide, narrow, " ".join(note))
-
-
-def _lines(
-    series: Sequence[charts.Line], width: float, height: float, title: str, description: str, language: Language
-) -> Any:
-    highest = max(abs(y) for line in series for _, y in line.points)
-
-    def label(tick: float) -> str:
-        if highest < 0.01:
-            return language.significant(tick)
-        return language.number(tick, 0 if highest >= 20 else 1 if highest >= 2 else 2)
-
-    axes = (language.say("optimiser step"), lambda tick: language.count(round(tick)), label)
-    return charts.lines(series, width=width, height=height, title=title, description=description, axes=axes)
-
-
-def _small_figure(training: Mapping[str, Any], key: str, title: str, language: Language) -> Figure:
-    values = [point[key] for point in training["points"]]
-    series = [charts.Line(title, [(point["step"], point[key]) for point in training["points"]], "own", labelled=False)]
-    description = language.say(
-        "Between {low} and {high}.", low=language.significant(min(values)), high=language.significant(max(values))
-    )
-    wide, narrow = (_lines(series, width, 140, title, description, language) for width in (WIDE / 2 - 16, NARROW))
-    return Figure(title, wide, narrow, small=True)
 
 
 def _training_facts(document: Mapping[str, Any], language: Language) -> list[tuple[str, Cell]]:
@@ -109,6 +51,9 @@ def _training_facts(document: Mapping[str, Any], language: Language) -> list[tup
     if training["tokens_per_second"] is not None:
         speed = language.say("{number} tokens/s", number=language.count(round(training["tokens_per_second"])))
         facts.append((language.say("Median speed"), Cell(speed)))
+    if memory := training["curves"].get("memory_mib"):
+        peak = language.count(round(max(point["high"] for point in memory)))
+        facts.append((language.say("Peak memory"), Cell(f"{peak}{NO_BREAK}MiB")))
     attempts = language.say_n("{count}, without interruption", "{count}, resumed", training["attempts"])
     facts.append((language.say("Attempts"), Cell(attempts)))
     return facts + _recipe_facts(document["lineage"]["recipe"], language)
@@ -122,10 +67,10 @@ def _recipe_facts(recipe: Mapping[str, Any], language: Language) -> list[tuple[s
         facts.append((language.say("Method"), Cell(f"{method['kind']}{rank}")))
     if options.get("learning_rate") is not None:
         facts.append((language.say("Highest learning rate"), Cell(language.significant(options["learning_rate"]))))
-    if options.get("batch_size") and options.get("accumulation"):
-        facts.append(
-            (language.say("Sequences per step"), Cell(language.count(options["batch_size"] * options["accumulation"])))
-        )
+    if isinstance(options.get("batch_size"), int):
+        # Older recipes gave the sequences of one forward pass, and the passes of a step.
+        sequences = options["batch_size"] * options.get("accumulation", 1)
+        facts.append((language.say("Sequences per step"), Cell(language.count(sequences))))
     if options.get("seed") is not None:
         facts.append((language.say("Seed"), Cell(str(options["seed"]))))
     return facts
