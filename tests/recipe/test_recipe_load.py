@@ -125,14 +125,14 @@ def test_all_faults_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("method: {kind: qlora}", "line 3: method.kind: 'qlora' is not known here; expected full or lora"),
-        ("method:\n  kind: 3", "line 4: method.kind: '3' is not known here; expected full or lora"),
+        ("method: {kind: qlorra}", "line 3: method.kind: 'qlorra' is not known here; expected full or freeze or lora"),
+        ("method:\n  kind: 3", "line 4: method.kind: '3' is not known here; expected full or freeze or lora"),
         ("method: full", "line 3: method: must be a section with keys under it (got 'full')"),
         ("method: {kind: full, rank: 3}", "line 3: method.rank: unknown key; it belongs to kind: lora"),
         ("method: {kind: lora, rnk: 3}", "line 3: method.rnk: unknown key, did you mean rank?"),
         ("method: {targets: 5}", "line 3: method.targets: must be a valid list (got 5)"),
         ("method: {targets: []}", "line 3: method.targets: List should have at least 1 item"),
-        ("training: {objective: dpo}", "line 3: training.objective: 'dpo' is not known here; expected sft or pretrain"),
+        ("training: {objective: rlhf}", "line 3: training.objective.kind: 'rlhf' is not known here; expected pretrain or sft or dpo"),
         ("training: {epochs: 0}", "line 3: training.epochs: must be greater than 0 (got 0)"),
         ("training: {epochs: '3'}", "line 3: training.epochs: must be a valid number (got '3')"),
         ("training: {epochs: true}", "line 3: training.epochs: must be a valid number (got True)"),
@@ -162,7 +162,7 @@ def test_a_wrong_value_is_told_in_words(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("training: {chat_share: 0.5}", "line 3: training.chat_share has an effect"),
+        ("training: {chat_share: 0.5}", "line 3: training.chat_share: unknown key"),
         ("data2: 1\ntraining: {epochs: 1}", "line 3: data2: unknown key, did you mean data?"),
         ("evaluation:\n  metrics: [accuracy]", "line 3: evaluation: accuracy and macro_f1 need evaluation.label"),
         ("evaluation: {metrics: [accuracy], label: abc}", "evaluation.label needs one group"),
@@ -210,8 +210,10 @@ def test_rules_of_the_model(text: str, expected: str) -> None:
     assert expected in refusal(f"{text}\ndata: {{train: [a]}}")
 
 
-def _leaves(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+def _leaves(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each value of a section: its key, the override that chooses its branch of a union, and its schema."""
     schema = json_schema()
+    kind = section["properties"].get("kind", {}).get("const")
     for name, field in section["properties"].items():
         here = f"{path}.{name}" if path else name
         options = [field, *field.get("anyOf", []), *field.get("oneOf", [])]
@@ -219,40 +221,40 @@ def _leaves(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict
         for inner in below:
             yield from _leaves(inner, here)
         if not below:
-            yield here, field
+            yield here, f"{path}.kind={kind}" if kind and name != "kind" else "", field
 
 
-LEAVES = {key: field for key, field in _leaves(json_schema()) if not key.startswith("model.architecture")}
+LEAVES = [leaf for leaf in _leaves(json_schema()) if not leaf[0].startswith("model.architecture")]
 
 
-@pytest.mark.parametrize("key", sorted(LEAVES))
-def test_every_key_refuses_another_type(key: str) -> None:
+@pytest.mark.parametrize(("key", "branch"), sorted({(key, branch) for key, branch, _ in LEAVES}))
+def test_every_key_refuses_another_type(key: str, branch: str) -> None:
     wrong = "[[1]]" if key == "evaluation.sets" else "{unheard: of}"
-    assert f"flag {key}" in refusal(BASE + "gate: {}\n", f"{key}={wrong}")
+    assert f"flag {key}" in refusal(BASE + "gate: {}\n", *([branch] if branch else []), f"{key}={wrong}")
 
 
-def _beyond() -> Iterator[tuple[str, str]]:
-    for key, field in LEAVES.items():
-        branches = field.get("anyOf", [])
-        shares = any(branch.get("type") == "number" for branch in branches)
-        for option in [field, *branches]:
+def _beyond() -> Iterator[tuple[str, str, str]]:
+    for key, branch, field in LEAVES:
+        alternatives = field.get("anyOf", [])
+        shares = any(each.get("type") == "number" for each in alternatives)
+        for option in [field, *alternatives]:
             if shares and option.get("type") == "integer":
                 continue  # a share or a number: what is below the number's bound is a share
             step = 1 if option.get("type") == "integer" else 0.001
             if "minimum" in option:
-                yield key, str(option["minimum"] - step)
+                yield key, branch, str(option["minimum"] - step)
             if "exclusiveMinimum" in option:
-                yield key, str(option["exclusiveMinimum"])
+                yield key, branch, str(option["exclusiveMinimum"])
             if "maximum" in option:
-                yield key, str(option["maximum"] + step)
+                yield key, branch, str(option["maximum"] + step)
             if "exclusiveMaximum" in option:
-                yield key, str(option["exclusiveMaximum"])
+                yield key, branch, str(option["exclusiveMaximum"])
 
 
-@pytest.mark.parametrize(("key", "value"), list(_beyond()))
-def test_every_bound_is_kept(key: str, value: str) -> None:
+@pytest.mark.parametrize(("key", "branch", "value"), list(_beyond()))
+def test_every_bound_is_kept(key: str, branch: str, value: str) -> None:
     text = BASE + "gate: {}\n"
-    assert f"flag {key}: must be" in refusal(text, f"{key}={value}")
+    assert f"flag {key}: must be" in refusal(text, *([branch] if branch else []), f"{key}={value}")
 
 
 def test_there_are_keys_and_bounds_to_test() -> None:
@@ -458,8 +460,8 @@ def test_an_override_fills_an_empty_section() -> None:
         ("training.seed.x=1", "flag training.seed: must be a valid integer"),
         ("name=\x07", "name=\x07: the value is not YAML"),
         ("method={kind: lora, rnk: 4}", "flag method.rnk: unknown key, did you mean rank?"),
-        ("method.kind=qlora", "flag method.kind: 'qlora' is not known here"),
-        ("training.chat_share=0.5", "flag training.chat_share has an effect"),
+        ("method.kind=qlorra", "flag method.kind: 'qlorra' is not known here"),
+        ("training.chat_share=0.5", "flag training.chat_share: unknown key"),
     ],
 )
 def test_a_bad_override_is_named(override: str, expected: str) -> None:

@@ -25,7 +25,7 @@ ALL = sorted(
     {
         section
         for section in sections()
-        if section.__module__.startswith("kamerton.") and not section.__name__.startswith("_")
+        if section.__module__.startswith("kamerton.") and not section.__subclasses__()
     },
     key=str,
 )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recipe_page import EXAMPLE
 
-from kamerton.recipe import Recipe, RecipeSource, ResolvedRecipe, Value, parse_recipe, resolve
+from kamerton.recipe import Derived, Recipe, RecipeSource, ResolvedRecipe, Value, parse_recipe, resolve
 
 TEXT = """\
 model: {base: tiny-pl}
@@ -30,8 +30,18 @@ gate:
 """
 
 
+def machine(threads: int) -> dict[str, Derived]:
+    """What a machine with this many cores decides."""
+    return {
+        "training.compute.threads": Derived(threads, "physical cores of this machine"),
+        "training.compute.precision": Derived("bf16", "the processor has it"),
+        "training.compute.forward_tokens": Derived(2048, "fast"),
+        "training.compute.gradient_checkpointing": Derived(False, "memory suffices"),
+    }
+
+
 def values(text: str, *overrides: str, threads: int = 3) -> dict[str, Value]:
-    return {value.key: value for value in resolve(parse_recipe(text, overrides), threads).values}
+    return {value.key: value for value in resolve(parse_recipe(text, overrides), machine(threads)).values}
 
 
 def origin(value: Value) -> tuple[str, str]:
@@ -54,8 +64,8 @@ def test_every_value_says_where_it_came_from() -> None:
         "method.alpha": ("derived", "2 x method.rank"),
         "training.seed": ("file", "line 9"),
         "training.epochs": ("flag", "training.epochs"),
-        "training.learning_rate": ("derived", "usual for lora"),
-        "training.threads": ("derived", "physical cores of this machine"),
+        "training.learning_rate": ("derived", "usual for lora and sft"),
+        "training.compute.threads": ("derived", "physical cores of this machine"),
         "evaluation.metrics": ("file", "line 11"),
         "evaluation.sets.my.set": ("file", "line 13"),
         "gate.primary.better_than": ("file", "line 15"),
@@ -64,25 +74,25 @@ def test_every_value_says_where_it_came_from() -> None:
     }
     assert {key: origin(found[key]) for key in expected} == expected
     assert found["method.alpha"].value == 8.0
-    assert found["training.threads"].value == 3
+    assert found["training.compute.threads"].value == 3
     assert found["tracking.experiment"].value == "model"
     assert found["gate.primary.better_than"].value == ["base"]
 
 
 def test_nothing_is_left_open() -> None:
-    recipe = resolve(parse_recipe(TEXT), 3).recipe
+    recipe = resolve(parse_recipe(TEXT), machine(3)).recipe
     assert recipe.training.learning_rate == 2e-4
-    assert recipe.training.threads == 3
-    full = resolve(parse_recipe(TEXT, ["method={kind: full}", "name=mine"]), 3).recipe
+    assert recipe.training.compute.threads == 3
+    full = resolve(parse_recipe(TEXT, ["method={kind: full}", "name=mine"]), machine(3)).recipe
     assert full.training.learning_rate == 2e-5
     assert full.tracking.experiment == "mine"
 
 
 def test_what_is_given_is_not_derived() -> None:
-    found = values(TEXT, "method.alpha=3", "training.threads=9", "tracking.experiment=e", "training.learning_rate=1")
+    found = values(TEXT, "method.alpha=3", "training.compute.threads=9", "tracking.experiment=e", "training.learning_rate=1")
     for key, value in [
         ("method.alpha", 3.0),
-        ("training.threads", 9),
+        ("training.compute.threads", 9),
         ("tracking.experiment", "e"),
         ("training.learning_rate", 1.0),
     ]:
@@ -102,7 +112,7 @@ def test_a_null_that_is_given_is_derived_all_the_same() -> None:
 
 def test_the_values_are_the_recipe() -> None:
     """Every leaf once, in the order of the recipe, with the value that the recipe has."""
-    resolved = resolve(parse_recipe(TEXT), 3)
+    resolved = resolve(parse_recipe(TEXT), machine(3))
     document = resolved.recipe.model_dump(mode="json")
     for value in resolved.values:
         at = document
@@ -115,7 +125,7 @@ def test_the_values_are_the_recipe() -> None:
 
 def again(resolved: ResolvedRecipe, threads: int) -> ResolvedRecipe:
     document = json.loads(json.dumps(resolved.recipe.model_dump(mode="json")))
-    return resolve(RecipeSource(Recipe.model_validate(document), document), threads)
+    return resolve(RecipeSource(Recipe.model_validate(document), document), machine(threads))
 
 
 overrides = st.fixed_dictionaries(
@@ -126,7 +136,7 @@ overrides = st.fixed_dictionaries(
         "method.dropout": st.floats(0, 0.5),
         "training.epochs": st.floats(0.1, 9),
         "training.learning_rate": st.floats(1e-7, 1),
-        "training.threads": st.integers(1, 64),
+        "training.compute.threads": st.integers(1, 64),
         "data.max_rows": st.integers(1, 10) | st.none(),
         "evaluation.seed": st.integers(-5, 5),
     },
@@ -136,7 +146,7 @@ overrides = st.fixed_dictionaries(
 @given(overrides, st.integers(1, 64))
 def test_resolving_twice_changes_nothing(chosen: dict[str, object], threads: int) -> None:
     given_ = [f"{key}={json.dumps(value)}" for key, value in chosen.items()]
-    resolved = resolve(parse_recipe(EXAMPLE, given_), threads)
+    resolved = resolve(parse_recipe(EXAMPLE, given_), machine(threads))
     twice = again(resolved, threads + 1)
     assert twice.recipe == resolved.recipe
     assert twice.digest == resolved.digest
@@ -144,19 +154,19 @@ def test_resolving_twice_changes_nothing(chosen: dict[str, object], threads: int
 
 
 def test_the_digest_is_of_what_is_asked_and_not_of_how_it_is_written() -> None:
-    one = resolve(parse_recipe("model: {base: a}\ndata: {train: [b]}"), 2)
-    same = resolve(parse_recipe("data:\n  train: ['b']\n# a comment\nmodel:\n  base: a\ntraining: {epochs: 3}"), 2)
+    one = resolve(parse_recipe("model: {base: a}\ndata: {train: [b]}"), machine(2))
+    same = resolve(parse_recipe("data:\n  train: ['b']\n# a comment\nmodel:\n  base: a\ntraining: {epochs: 3}"), machine(2))
     assert one.digest == same.digest
     assert len(one.digest) == 64
     others = [["training.epochs=4"], ["training.seed=1"], ["name=n"], ["data.train=[c]"]]
-    digests = {resolve(parse_recipe("model: {base: a}\ndata: {train: [b]}", flags), 2).digest for flags in others}
+    digests = {resolve(parse_recipe("model: {base: a}\ndata: {train: [b]}", flags), machine(2)).digest for flags in others}
     assert len(digests | {one.digest}) == 5
-    assert resolve(parse_recipe("model: {base: a}\ndata: {train: [b]}"), 3).digest != one.digest
+    assert resolve(parse_recipe("model: {base: a}\ndata: {train: [b]}"), machine(3)).digest != one.digest
 
 
 @pytest.mark.parametrize("flag", ["method={kind: full}", "model={architecture: {}}"])
 def test_a_recipe_without_adapters_derives_no_alpha(flag: str) -> None:
     flags = ["method={kind: full}", flag] + (["training.objective=pretrain"] if "architecture" in flag else [])
-    keys = [value.key for value in resolve(parse_recipe(TEXT, flags), 2).values]
+    keys = [value.key for value in resolve(parse_recipe(TEXT, flags), machine(2)).values]
     assert "method.alpha" not in keys
     assert ("model.architecture.hidden_size" in keys) == ("architecture" in flag)

@@ -24,7 +24,10 @@ from kamerton.chat.tools import Turn, swapped, template_tools, template_turn, te
 from kamerton.ground.digests import digest
 from kamerton.ground.errors import DataError, RecipeError
 
-__all__ = ["ChatFormat", "ChatTokenizer", "Reason", "Tokens"]
+__all__ = ["IGNORED", "ChatFormat", "ChatTokenizer", "Reason", "Tokens"]
+
+IGNORED = -100
+"""The label of a token that is not learned."""
 
 Reason = Literal["answer", "end_of_turn", "text", "prompt"]
 
@@ -70,9 +73,9 @@ class Tokens:
         """Trained tokens that are predicted from a token before them."""
         return sum(self.trained[1:])
 
-    def labels(self, ignored: int = -100) -> list[int]:
-        """The ids where they are trained on, `ignored` elsewhere; length T, not shifted."""
-        return [token if on else ignored for token, on in zip(self.ids, self.trained, strict=True)]
+    def labels(self) -> list[int]:
+        """The ids where they are trained on, `IGNORED` elsewhere; length T, not shifted."""
+        return [token if on else IGNORED for token, on in zip(self.ids, self.trained, strict=True)]
 
     def first(self, length: int | None) -> Tokens:
         """The first `length` tokens; what is cut is counted."""

@@ -11,7 +11,7 @@ from kamerton.recipe.base import Section
 
 __all__ = ["Baseline", "EvaluationSection", "MetricName"]
 
-MetricName = Literal["accuracy", "macro_f1", "exact_match", "form", "token_f1", "perplexity"]
+MetricName = Literal["accuracy", "macro_f1", "exact_match", "form", "token_f1", "perplexity", "pair_accuracy"]
 Baseline = Literal["base", "few_shot"]
 
 
@@ -19,7 +19,8 @@ class EvaluationSection(Section):
     """What is measured, on what, against what."""
 
     metrics: Annotated[list[MetricName], Field(min_length=1)] = ["exact_match", "token_f1", "perplexity"]
-    """`accuracy` and `macro_f1` need `label`, `form` needs `form`; `perplexity` is per token of the answers."""
+    """`accuracy` and `macro_f1` need `label`, `form` needs `form`; `perplexity` is per token of the answers;
+    `pair_accuracy` is for ranked rows, and measured on every set that has some."""
     baselines: list[Baseline] = ["base", "few_shot"]
     """`base` is the untouched base model; `few_shot` is the base with `shots` training examples in the prompt."""
     shots: Annotated[int, Field(ge=1, le=64)] = 3

@@ -13,6 +13,7 @@ from kamerton.ground.errors import RecipeError
 from kamerton.ground.files import storage_errors
 from kamerton.recipe.document import read_document, read_value
 from kamerton.recipe.explain import explain
+from kamerton.recipe.llamafactory import Translation, is_llamafactory, part_overrides, translate
 from kamerton.recipe.recipe import Recipe
 
 __all__ = ["RecipeSource", "parse_recipe", "read_recipe"]
@@ -29,10 +30,16 @@ class RecipeSource:
     flags: frozenset[str] = frozenset()
     """Dotted keys that an override set."""
     file: str = ""
+    translation: Translation | None = None
+    """Where the file is LLaMA-Factory's: what became of its keys; `given` is the translated document."""
 
 
-def read_recipe(path: Path, overrides: Sequence[str] = ()) -> RecipeSource:
-    """Read and check a recipe file.
+def read_recipe(path: Path, overrides: Sequence[str] = (), *, processes: int | None = None) -> RecipeSource:
+    """Read and check a recipe file, ours or LLaMA-Factory's.
+
+    Args:
+        processes: how many share the run, for a LLaMA-Factory file, which counts rows a process; None is what torchrun
+            says.
 
     Raises:
         RecipeError: no such file, not YAML, an unknown key (with the nearest known one), a value out of bounds.
@@ -47,19 +54,31 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> RecipeSource:
         raise RecipeError("this is a folder", where=str(path), expected="a recipe file (YAML)") from error
     except UnicodeDecodeError as error:
         raise RecipeError(f"not UTF-8 at byte {error.start}", where=str(path), expected="a UTF-8 YAML file") from error
-    return parse_recipe(text, overrides, file=str(path))
+    return parse_recipe(text, overrides, file=str(path), processes=processes)
 
 
-def parse_recipe(text: str, overrides: Sequence[str] = (), *, file: str = "recipe") -> RecipeSource:
-    """Check a recipe's text; `overrides` are `section.key=value` with YAML values."""
+def parse_recipe(
+    text: str, overrides: Sequence[str] = (), *, file: str = "recipe", processes: int | None = None
+) -> RecipeSource:
+    """Check a recipe's text; `overrides` are `section.key=value` with YAML values.
+
+    The text may be LLaMA-Factory's; then `key=value` replaces its keys, and `section.key=value` those of the recipe
+    that it asks for.
+    """
     given, lines = read_document(text, file)
+    theirs, ours = part_overrides(overrides)
+    translation = None
+    if is_llamafactory([*given, *(override.partition("=")[0] for override in theirs)], file):
+        translation = translate(given, lines, theirs, text=text, file=file, processes=processes)
+        given, lines, overrides = translation.document, translation.lines, ours
     flags = frozenset(_apply(given, override) for override in overrides)
     lines = {key: line for key, line in lines.items() if not any(f"{key}.".startswith(f"{flag}.") for flag in flags)}
     try:
         recipe = Recipe.model_validate(given)
     except ValidationError as error:
-        raise explain(error, given, file, lines, flags) from error
-    return RecipeSource(recipe, given, lines, flags, file)
+        fault = explain(error, given, file, lines, flags)
+        raise (translation.renamed(fault) if translation else fault) from error
+    return RecipeSource(recipe, given, lines, flags, file, translation)
 
 
 def _apply(given: dict[str, Any], override: str) -> str:

@@ -41,8 +41,11 @@ class ModelSection(Section):
     """A packaged model (`tiny-pl`), a local folder, or a hub id with an optional `@revision`."""
     architecture: Architecture | None = None
     """Random weights of this shape instead of `base`; for `objective: pretrain`."""
-    quantization: Literal["none"] = "none"
-    """How the frozen base is stored while training."""
+    quantization: Literal["none", "int8", "nf4", "fp4"] | None = None
+    """How the linear layers of a frozen base are stored (needs the extra `quantization`): in 8 bits (2208.07339), or in
+    4 bits as in QLoRA (2305.14314). None means none, and nf4 for `method.kind: qlora`."""
+    double_quantization: bool | None = None
+    """With 4 bits: the scales of the blocks are quantised too, which saves 0.4 bits a weight. None means true."""
     chat_template: Literal["tokenizer", "chatml", "plain"] = "tokenizer"
     """`tokenizer` is the tokenizer's own template; the others are for tokenizers that have none."""
 

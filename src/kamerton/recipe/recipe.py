@@ -10,7 +10,9 @@ from kamerton.recipe.base import Section
 from kamerton.recipe.data import DataSection
 from kamerton.recipe.evaluation import EvaluationSection
 from kamerton.recipe.gate import GateSection
-from kamerton.recipe.method import FullMethod, LoraMethod, Method
+from kamerton.recipe.method import LoraMethod, Method
+from kamerton.recipe.method_rules import method_faults
+from kamerton.recipe.objective_rules import objective_faults
 from kamerton.recipe.model import ModelSection
 from kamerton.recipe.tracking import TrackingSection
 from kamerton.recipe.training import TrainingSection
@@ -40,15 +42,24 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Recipe:
+        faults = method_faults(self.model, self.method, self.training)
+        for fault in faults + objective_faults(self.method, self.training):
+            raise ValueError(fault)
         if self.model.architecture is not None:
-            if self.training.objective != "pretrain":
+            if self.training.objective.kind != "pretrain":
                 raise ValueError("model.architecture starts from random weights: training.objective must be pretrain")
-            if not isinstance(self.method, FullMethod):
-                raise ValueError("model.architecture starts from random weights: method.kind must be full")
             if self.training.max_length > self.model.architecture.context:
                 raise ValueError("training.max_length is longer than model.architecture.context")
-        if self.training.chat_share and self.training.objective != "pretrain":
-            raise ValueError("training.chat_share has an effect with training.objective: pretrain only")
+        return self
+
+    @model_validator(mode="after")
+    def _ewc_is_possible(self) -> Recipe:
+        if self.training.ewc is None:
+            return self
+        if self.training.objective.kind not in {"sft", "pretrain"}:
+            raise ValueError("training.ewc holds what sft or pretrain learned: training.objective must be one of them")
+        if self.model.architecture is not None:
+            raise ValueError("training.ewc holds what was learned before, and model.architecture starts from nothing")
         return self
 
     @model_validator(mode="after")

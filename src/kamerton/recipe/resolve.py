@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from kamerton.ground.digests import digest
+from kamerton.recipe.llamafactory import Translation
 from kamerton.recipe.load import RecipeSource
-from kamerton.recipe.method import LoraMethod
+from kamerton.recipe.rates import usual_rate
 from kamerton.recipe.recipe import Recipe
 
-__all__ = ["Origin", "ResolvedRecipe", "Value", "json_schema", "resolve"]
+__all__ = ["Derived", "Origin", "ResolvedRecipe", "Value", "json_schema", "resolve"]
 
 Origin = Literal["file", "flag", "default", "derived"]
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A value that nobody gave."""
+
+    value: Any
+    note: str
+    """How it came about."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,8 @@ class ResolvedRecipe:
 
     recipe: Recipe
     values: tuple[Value, ...]
+    translation: Translation | None = None
+    """Where the file is LLaMA-Factory's: what became of its keys."""
 
     @property
     def digest(self) -> str:
@@ -39,35 +52,46 @@ class ResolvedRecipe:
         return digest(self.recipe.model_dump(mode="json"))
 
 
-def resolve(source: RecipeSource, machine_threads: int) -> ResolvedRecipe:
+def resolve(source: RecipeSource, machine: Mapping[str, Derived]) -> ResolvedRecipe:
     """Decide what the user left open.
 
     Args:
         source: a checked recipe.
-        machine_threads: physical cores of this machine, for `training.threads`.
+        machine: what the machine decides, by dotted key; it counts where the recipe says nothing.
     """
-    derived = _derive(source.recipe, machine_threads)
     document = source.recipe.model_dump(mode="json")
-    for key, (value, _) in derived.items():
-        section, _, name = key.partition(".")
-        document[section][name] = value
+    derived = {key: choice for key, choice in {**_usual(source.recipe), **machine}.items() if _open(document, key)}
+    for key, choice in derived.items():
+        *path, name = key.split(".")
+        section = document
+        for part in path:
+            section = section[part]
+        section[name] = choice.value
     recipe = Recipe.model_validate(document)
     values = tuple(_trace(path, value, source, derived) for path, value in _leaves(recipe.model_dump(mode="json"), ()))
-    return ResolvedRecipe(recipe, values)
+    return ResolvedRecipe(recipe, values, source.translation)
 
 
-def _derive(recipe: Recipe, machine_threads: int) -> dict[str, tuple[Any, str]]:
-    derived: dict[str, tuple[Any, str]] = {}
-    lora = isinstance(recipe.method, LoraMethod)
-    if isinstance(recipe.method, LoraMethod) and recipe.method.alpha is None:
-        derived["method.alpha"] = (2.0 * recipe.method.rank, "2 x method.rank")
-    if recipe.training.learning_rate is None:
-        derived["training.learning_rate"] = (2e-4 if lora else 2e-5, f"usual for {recipe.method.kind}")
-    if recipe.training.threads is None:
-        derived["training.threads"] = (machine_threads, "physical cores of this machine")
-    if recipe.tracking.experiment is None:
-        derived["tracking.experiment"] = (recipe.name, "name")
-    return derived
+def _open(document: Any, key: str) -> bool:
+    """Whether the recipe has this key and leaves it to us: its value is None or `auto`."""
+    for part in key.split("."):
+        if not isinstance(document, dict) or part not in document:
+            return False
+        document = document[part]
+    return document is None or document == "auto"
+
+
+def _usual(recipe: Recipe) -> dict[str, Derived]:
+    """What follows from the rest of the recipe."""
+    method, objective = recipe.method.kind, recipe.training.objective.kind
+    usual = {
+        "training.learning_rate": Derived(usual_rate(method, objective), f"usual for {method} and {objective}"),
+        "tracking.experiment": Derived(recipe.name, "name"),
+    }
+    rank = getattr(recipe.method, "rank", None)
+    if rank is not None:
+        usual["method.alpha"] = Derived(2.0 * rank, "2 x method.rank")
+    return usual
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:
@@ -76,16 +100,19 @@ def _leaves(value: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], An
     return [(path, value)]
 
 
-def _trace(path: tuple[str, ...], value: Any, source: RecipeSource, derived: dict[str, tuple[Any, str]]) -> Value:
+def _trace(path: tuple[str, ...], value: Any, source: RecipeSource, derived: Mapping[str, Derived]) -> Value:
     key = ".".join(path)
     if key in derived:
-        return Value(key, value, "derived", derived[key][1])
+        return Value(key, value, "derived", derived[key].note)
     if not _given(source.given, path):
         return Value(key, value, "default", "")
     around = [".".join(path[:depth]) for depth in range(len(path), 0, -1)]
     flag = next((each for each in around if each in source.flags), None)
     if flag is not None:
         return Value(key, value, "flag", flag)
+    if source.translation is not None:
+        written = next(source.translation.written[each] for each in around if each in source.translation.written)
+        return Value(key, value, written.origin, written.note)
     line = next((source.lines[each] for each in around if each in source.lines), None)
     return Value(key, value, "file", f"line {line}" if line else "")
 

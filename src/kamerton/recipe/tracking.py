@@ -12,7 +12,8 @@ __all__ = ["TrackingSection"]
 class TrackingSection(Section):
     """Who follows the run's journal; a follower never touches training."""
 
-    followers: list[Literal["mlflow"]] = ["mlflow"]
-    """Trackers that are told of the run; an empty list keeps it to its folder."""
+    followers: list[Literal["mlflow", "tensorboard", "wandb"]] = ["mlflow"]
+    """Trackers that are told of the run; an empty list keeps it to its folder. `tensorboard` writes into
+    `.kamerton/tensorboard`; `wandb` goes to the server of `WANDB_API_KEY`, without one into `.kamerton/wandb`."""
     experiment: str | None = None
-    """MLflow experiment; None means the recipe's name."""
+    """MLflow experiment and W&B project; None means the recipe's name."""
