@@ -48,3 +48,19 @@ def variant(tiny_base: Path, tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def lively_base(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a base whose every layer counts: random weights as small as usual say the same of all texts."""
+    from kamerton.models.methods import save_finished
+    from kamerton.recipe import FullMethod
+
+    loaded = load_base(str(tiny_base), tiny_base.parent, device="cpu")
+    with torch.no_grad():
+        for weight in loaded.model.parameters():
+            if weight.dim() > 1:
+                weight.mul_(8)
+    folder = tmp_path_factory.mktemp("lively") / "base"
+    save_finished(loaded, FullMethod(kind="full"), folder)
+    return folder

@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from kamerton.ground.errors import KamertonError, RecipeError, StorageError
-from kamerton.models.adapters import apply_method, save_finished, trainable_parameters
 from kamerton.models.generate import TransformersGenerator
 from kamerton.models.load import (
-    LoadedModel,
     chat_format,
     load_base,
-    load_finished,
     load_tokenizer,
     pick_device,
 )
-from kamerton.recipe import FullMethod, LoraMethod, Method
-from kamerton.testing import write_tiny_base
 
-LORA, FULL = LoraMethod(rank=2), FullMethod(kind="full")
 ASKED: list[Any] = [[{"role": "user", "content": text}] for text in ("Dzień dobry!", "Where is the office?")]
 ANSWERED: list[Any] = [[*asked, {"role": "assistant", "content": "Pokój 12."}] for asked in ASKED]
 
 Variant = Callable[..., Path]
-
-
-def _finish(base: Path, method: Method, folder: Path) -> LoadedModel:
-    """A model as training leaves it, written to the folder."""
-    loaded = load_base(str(base), base.parent, device="cpu")
-    apply_method(loaded, method, seed=3)
-    torch.manual_seed(5)
-    with torch.no_grad():
-        for weight in trainable_parameters(loaded.model).values():
-            weight.add_(torch.randn_like(weight) * 0.3)
-    save_finished(loaded, method, folder)
-    loaded.model.eval()
-    return loaded
 
 
 # Tokenizers.
@@ -196,96 +174,3 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(RecipeError, match="no CUDA GPU"):
         pick_device("cuda")
     assert pick_device("auto").type == pick_device("cpu").type == "cpu"
-
-
-# Finished models.
-
-
-def test_an_adapter_comes_back_to_the_bit(tiny_base: Path, tmp_path: Path) -> None:
-    before = _finish(tiny_base, LORA, tmp_path / "run" / "model")
-    after = load_finished(tmp_path / "run" / "model", tmp_path, device="cpu")
-    assert after.name == "run"
-    assert not after.model.training
-    assert not trainable_parameters(after.model)
-    left, right = TransformersGenerator(before), TransformersGenerator(after)
-    assert left.score(ANSWERED) == right.score(ANSWERED)
-    assert left.generate(ASKED, 30) == right.generate(ASKED, 30)
-    bare = TransformersGenerator(load_base(str(tiny_base), tmp_path, device="cpu"))
-    assert bare.score(ANSWERED) != right.score(ANSWERED)
-
-
-def test_full_weights_come_back_as_they_were_rounded(tiny_base: Path, tmp_path: Path) -> None:
-    before = _finish(tiny_base, FULL, tmp_path / "run" / "model")
-    exact = TransformersGenerator(before).score(ANSWERED)
-    with torch.no_grad():
-        for weight in before.model.parameters():
-            weight.copy_(weight.to(torch.bfloat16))
-    left = TransformersGenerator(before)
-    right = TransformersGenerator(load_finished(tmp_path / "run" / "model", tmp_path, device="cpu"))
-    assert left.score(ANSWERED) == right.score(ANSWERED) != exact
-    assert left.generate(ASKED, 30) == right.generate(ASKED, 30)
-
-
-def test_a_finished_model_keeps_the_template_of_its_recipe(tiny_base: Path, tmp_path: Path) -> None:
-    for method in (FULL, LORA):
-        loaded = load_base(str(tiny_base), tmp_path, template="plain", device="cpu")
-        apply_method(loaded, method, seed=1)
-        save_finished(loaded, method, tmp_path / method.kind / "model")
-        again = load_finished(tmp_path / method.kind / "model", tmp_path, device="cpu")
-        assert again.format.digest == loaded.format.digest
-        assert again.template == "plain"
-
-
-def test_a_base_with_other_bytes_is_refused(tiny_base: Path, tmp_path: Path) -> None:
-    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
-    _finish(base, LORA, tmp_path / "run" / "model")
-    load_finished(tmp_path / "run" / "model", tmp_path, device="cpu")
-    write_tiny_base(base, seed=1)
-    with pytest.raises(StorageError, match="other weights than the adapter was trained on") as caught:
-        load_finished(tmp_path / "run" / "model", tmp_path, device="cpu")
-    assert caught.value.where == str(base)
-
-
-def test_a_base_that_is_gone_is_named(tiny_base: Path, tmp_path: Path) -> None:
-    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
-    _finish(base, LORA, tmp_path / "run" / "model")
-    shutil.rmtree(base)
-    with pytest.raises(RecipeError, match="no such model"):
-        load_finished(tmp_path / "run" / "model", tmp_path, device="cpu")
-
-
-def _drop_tensor(path: Path) -> None:
-    tensors = load_file(path)
-    del tensors[min(tensors)]
-    save_file(tensors, path)
-
-
-def _set(path: Path, **values: Any) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | values), "utf-8")
-
-
-@pytest.mark.parametrize(
-    ("file", "damage", "said"),
-    [
-        ("kamerton.json", Path.unlink, "not a finished model"),
-        ("kamerton.json", lambda path: path.write_text("{"), "not a finished model"),
-        ("kamerton.json", lambda path: path.write_text("{}"), "not a finished model"),
-        ("kamerton.json", lambda path: path.write_text("[]"), "not a finished model"),
-        ("kamerton.json", lambda path: path.write_bytes(b"\xff"), "not a finished model"),
-        ("adapter_config.json", Path.unlink, "not there"),
-        ("adapter_config.json", lambda path: path.write_text("{"), "cannot be read"),
-        ("adapter_config.json", lambda path: _set(path, r=4), "do not fit"),
-        ("adapter_model.safetensors", Path.unlink, "not there"),
-        ("adapter_model.safetensors", lambda path: path.write_bytes(path.read_bytes()[:-1]), "damaged"),
-        ("adapter_model.safetensors", _drop_tensor, "do not fit"),
-    ],
-)
-def test_a_damaged_adapter_is_refused(
-    tiny_base: Path, tmp_path: Path, file: str, damage: Callable[[Path], object], said: str
-) -> None:
-    folder = tmp_path / "run" / "model"
-    _finish(tiny_base, LORA, folder)
-    damage(folder / file)
-    with pytest.raises(StorageError, match=said) as caught:
-        load_finished(folder, tmp_path, device="cpu")
-    assert str(folder) in caught.value.where

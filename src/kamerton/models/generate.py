@@ -17,7 +17,7 @@ from kamerton.chat.generation import Generation, Score
 from kamerton.ground.errors import DataError, RequestError
 from kamerton.models.load import LoadedModel
 
-__all__ = ["TransformersGenerator"]
+__all__ = ["TransformersGenerator", "answer_of", "end_ids"]
 
 _GRID = 64
 """Scores are computed at lengths rounded up to a multiple of this many tokens."""
@@ -31,14 +31,14 @@ class TransformersGenerator:
         Args:
             on_progress: called with the number of items done after each batch.
         """
-        self._loaded = loaded
+        self.loaded = loaded
         self._batch_size = batch_size
         self._on_progress = on_progress or (lambda done: None)
         self.name = loaded.name
 
     def fits(self, prompt: list[Message], max_new_tokens: int, *, tools: str = "") -> bool:
         """Whether a prompt and its answer fit the model's context."""
-        return len(self._loaded.format.prompt_ids(prompt, tools=tools)) + max_new_tokens <= self._loaded.context
+        return len(self.loaded.format.prompt_ids(prompt, tools=tools)) + max_new_tokens <= self.loaded.context
 
     @torch.inference_mode()
     def generate(
@@ -52,7 +52,7 @@ class TransformersGenerator:
         Raises:
             DataError: a prompt leaves no room for an answer in the model's context.
         """
-        chat = self._loaded.format
+        chat = self.loaded.format
         offered = tools or [""] * len(prompts)
         encoded = [chat.prompt_ids(prompt, tools=tool) for prompt, tool in zip(prompts, offered, strict=True)]
         for index, ids in enumerate(encoded):
@@ -70,33 +70,33 @@ class TransformersGenerator:
         Raises:
             DataError: the text is empty for a model without a begin token, or leaves no room in the model's context.
         """
-        ids = self._loaded.format.text(text).ids[:-1]
+        ids = self.loaded.format.text(text).ids[:-1]
         self._check_room(ids, max_new_tokens, "text")
         return self._generate_batch([ids], len(ids), max_new_tokens)[0]
 
     def _check_room(self, ids: list[int], max_new_tokens: int, where: str) -> None:
         if not ids:
             raise DataError("there is nothing to go on from", where=where, expected="a text that is not empty")
-        if len(ids) + max_new_tokens > self._loaded.context:
+        if len(ids) + max_new_tokens > self.loaded.context:
             raise DataError(
                 f"the prompt has {len(ids)} tokens; with an answer of {max_new_tokens} it passes the context of "
-                f"{self._loaded.context}",
+                f"{self.loaded.context}",
                 where=where,
                 mend="allow fewer new tokens (evaluation.max_new_tokens), or leave the item out",
             )
 
     def _generate_batch(self, batch: list[list[int]], length: int, max_new_tokens: int) -> list[Generation]:
         """Left-padded greedy decoding with a key-value cache; finished rows go on with padding."""
-        device, pad = self._loaded.device, self._loaded.pad_id
-        ends = self._end_ids()
+        device, pad = self.loaded.device, self.loaded.pad_id
+        ends = torch.tensor(end_ids(self.loaded), device=device)
         ids_BT = torch.tensor([[pad] * (length - len(ids)) + ids for ids in batch], device=device)
         mask_BT = torch.tensor([[0] * (length - len(ids)) + [1] * len(ids) for ids in batch], device=device)
         positions_BT = (mask_BT.cumsum(-1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self._loaded.model.config)
+        cache = DynamicCache(config=self.loaded.model.config)
         done_B = torch.zeros(len(batch), dtype=torch.bool, device=device)
         out: list[list[int]] = [[] for _ in batch]
         for _ in range(max_new_tokens):
-            logits_BV = self._loaded.model(
+            logits_BV = self.loaded.model(
                 input_ids=ids_BT,
                 attention_mask=mask_BT,
                 position_ids=positions_BT,
@@ -114,19 +114,7 @@ class TransformersGenerator:
             ids_BT = next_B[:, None]
             mask_BT = torch.cat([mask_BT, torch.ones_like(ids_BT)], dim=1)
             positions_BT = positions_BT[:, -1:] + 1
-        return [self._answer(tokens, set(ends.tolist())) for tokens in out]
-
-    def _answer(self, tokens: list[int], ends: set[int]) -> Generation:
-        finished = bool(tokens) and tokens[-1] in ends
-        text = self._loaded.tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
-        return Generation(text, len(tokens), finished)
-
-    def _end_ids(self) -> torch.Tensor:
-        """Every token that ends an answer: those that the model's files name, and the one that the template writes."""
-        named = getattr(self._loaded.model.generation_config, "eos_token_id", None)
-        ids = {self._loaded.format.end_id, self._loaded.tokenizer.eos_token_id, *_turn_end(self._loaded.format)}
-        ids |= set(named) if isinstance(named, list) else {named}
-        return torch.tensor(sorted(ids - {None}), device=self._loaded.device)
+        return [answer_of(self.loaded, tokens, ends.tolist()) for tokens in out]
 
     def score(self, conversations: Sequence[list[Message]], *, tools: Sequence[str] = ()) -> list[Score]:
         """The likelihood of each conversation's last answer, its end-of-turn token included.
@@ -136,13 +124,13 @@ class TransformersGenerator:
         """
         offered = tools or [""] * len(conversations)
         examples = [
-            self._loaded.format.conversation(messages, tools=tool, last_only=True)
+            self.loaded.format.conversation(messages, tools=tool, last_only=True)
             for messages, tool in zip(conversations, offered, strict=True)
         ]
         for index, example in enumerate(examples):
-            if len(example.ids) > self._loaded.context:
+            if len(example.ids) > self.loaded.context:
                 raise DataError(
-                    f"the conversation has {len(example.ids)} tokens; the model's context is {self._loaded.context}",
+                    f"the conversation has {len(example.ids)} tokens; the model's context is {self.loaded.context}",
                     where=f"conversation {index + 1}",
                     mend="leave the item out",
                 )
@@ -153,7 +141,7 @@ class TransformersGenerator:
 
         A window begins with the last token of the window before, so that every token of the text is predicted once.
         """
-        windows = [_windows(self._loaded.format.text(text), self._loaded.context) for text in texts]
+        windows = [_windows(self.loaded.format.text(text), self.loaded.context) for text in texts]
         scores = iter(self._score([window for parts in windows for window in parts]))
         whole = []
         for parts in windows:
@@ -164,7 +152,7 @@ class TransformersGenerator:
     @torch.inference_mode()
     def _score(self, examples: list[Tokens]) -> list[Score]:
         scores: list[Score | None] = [None] * len(examples)
-        grid = [min(-(-len(example.ids) // _GRID) * _GRID, self._loaded.context) for example in examples]
+        grid = [min(-(-len(example.ids) // _GRID) * _GRID, self.loaded.context) for example in examples]
         order = sorted(range(len(examples)), key=lambda index: (grid[index], index))
         for begin in range(0, len(order), self._batch_size):
             batch = order[begin : begin + self._batch_size]
@@ -177,7 +165,7 @@ class TransformersGenerator:
         return [score for score in scores if score is not None]
 
     def _score_batch(self, batch: list[Tokens], length: int) -> list[Score]:
-        pad, device = self._loaded.pad_id, self._loaded.device
+        pad, device = self.loaded.pad_id, self.loaded.device
         ids_BT = torch.tensor([tokens.ids + [pad] * (length - len(tokens.ids)) for tokens in batch], device=device)
         labels_BT = torch.tensor(
             [tokens.labels() + [-100] * (length - len(tokens.ids)) for tokens in batch], device=device
@@ -185,13 +173,28 @@ class TransformersGenerator:
         mask_BT = torch.tensor(
             [[1] * len(tokens.ids) + [0] * (length - len(tokens.ids)) for tokens in batch], device=device
         )
-        logits_BTV = self._loaded.model(input_ids=ids_BT, attention_mask=mask_BT).logits
+        logits_BTV = self.loaded.model(input_ids=ids_BT, attention_mask=mask_BT).logits
         scores = []
         for logits_TV, labels_T in zip(logits_BTV[:, :-1], labels_BT[:, 1:], strict=True):
             kept_T = labels_T != -100
             nll = torch.nn.functional.cross_entropy(logits_TV[kept_T].double(), labels_T[kept_T], reduction="sum")
             scores.append(Score(float(nll), int(kept_T.sum())))
         return scores
+
+
+def answer_of(loaded: LoadedModel, tokens: list[int], ends: Sequence[int]) -> Generation:
+    """Generated tokens as an answer; `ends` are those that end one."""
+    finished = bool(tokens) and tokens[-1] in ends
+    text = loaded.tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
+    return Generation(text, len(tokens), finished)
+
+
+def end_ids(loaded: LoadedModel) -> list[int]:
+    """Every token that ends an answer: those that the model's files name, and the one that the template writes."""
+    named = getattr(loaded.model.generation_config, "eos_token_id", None)
+    ids = {loaded.format.end_id, loaded.tokenizer.eos_token_id, *_turn_end(loaded.format)}
+    ids |= set(named) if isinstance(named, list) else {named}
+    return sorted(ids - {None})
 
 
 def _turn_end(chat: ChatFormat) -> list[int]:

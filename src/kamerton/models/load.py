@@ -1,31 +1,35 @@
-"""A model with its tokenizer and chat format, from a base, from a finished run, or from random weights."""
+"""A model with its tokenizer and chat format, from the folder of a base."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+)
 from transformers.utils import logging as transformers_logging
 
 from kamerton.chat import NAMED, ChatFormat
-from kamerton.ground.digests import digest
-from kamerton.ground.errors import RecipeError, StorageError
+from kamerton.ground.errors import RecipeError
 from kamerton.models.locate import BaseFiles, locate
-from kamerton.models.tensors import damage_errors, read_tensors
+from kamerton.models.quantize import Quantization, steady
+from kamerton.models.tensors import damage_errors
 
-__all__ = ["LoadedModel", "chat_format", "load_base", "load_finished", "load_tokenizer", "pick_device"]
+__all__ = ["LoadedModel", "chat_format", "load_base", "load_folder", "load_tokenizer", "pick_device"]
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
 
-MODEL_FILE = "kamerton.json"
-"""Beside a finished adapter: which base it belongs to."""
-
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_HEAD = "score.weight"
+"""The one weight of a classification head, by the name that transformers gives it."""
 
 
 @dataclass
@@ -40,11 +44,18 @@ class LoadedModel:
     """`model.chat_template` of the recipe: tokenizer, chatml or plain."""
     files: BaseFiles | None
     """The base's files; None for random weights."""
+    quantization: Quantization | None = None
+    """How the base is stored; None is fp32."""
+    labels: tuple[str, ...] = ()
+    """Outputs of the head in place of the vocabulary: classes, or the one `reward`; empty for a language model."""
+    start: tuple[Path, ...] = ()
+    """Folders of the adapters that were merged into the base."""
 
     @property
     def context(self) -> int:
         """Longest sequence, in tokens, that the model is declared for."""
-        return int(getattr(self.model.config, "max_position_embeddings", 1 << 20))
+        declared = int(getattr(self.model.config, "max_position_embeddings", 1 << 20))
+        return declared - int(getattr(self.model, "virtual_tokens", 0))
 
     @property
     def pad_id(self) -> int:
@@ -60,7 +71,9 @@ class LoadedModel:
 def pick_device(wanted: str) -> torch.device:
     """The device for `auto`, `cpu` or `cuda`."""
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise RecipeError("there is no CUDA GPU here", where="training.device: cuda", mend="set training.device=auto")
+        raise RecipeError(
+            "there is no CUDA GPU here", where="training.compute.device: cuda", mend="set training.compute.device=auto"
+        )
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -105,81 +118,49 @@ def chat_format(tokenizer: Any, template: str, end_id: int | None = None) -> Cha
     return ChatFormat(tokenizer, encode, source, int(end))
 
 
-def load_base(name: str, root: Path, *, template: str = "tokenizer", device: str = "auto") -> LoadedModel:
-    """Load a base model in fp32.
+def load_base(
+    name: str,
+    root: Path,
+    *,
+    template: str = "tokenizer",
+    device: str = "auto",
+    quantization: Quantization | None = None,
+    labels: tuple[str, ...] = (),
+) -> LoadedModel:
+    """Load a base model in fp32, or with its linear layers quantised.
 
     Args:
         name: packaged model, folder relative to `root`, or hub id.
-    """
-    files = locate(name, root)
-    return _load_folder(files, template, pick_device(device))
-
-
-def load_finished(folder: Path, root: Path, *, device: str = "auto") -> LoadedModel:
-    """Load the model folder of a finished run: an adapter on its base, or full weights.
+        labels: outputs of a head in place of the vocabulary; a new head is zero, so that all labels are equally likely.
 
     Raises:
-        StorageError: the folder is damaged, or the base has other bytes than the adapter was trained on.
+        RecipeError: there is no such model, its files are not whole, or it has no such head.
+        StorageError: a weights file is damaged.
+        MissingExtraError: quantisation without bitsandbytes.
     """
-    about = _about(folder)
-    if about["method"] == "full":
-        return _load_folder(BaseFiles(folder.parent.name, folder), about["template"], pick_device(device))
-    loaded = load_base(about["base"], root, template=about["template"], device=device)
-    assert loaded.files is not None
-    if digest(loaded.files.weights()) != about["base_digest"]:
-        raise StorageError(
-            "the base model has other weights than the adapter was trained on",
-            where=about["base"],
-            mend="restore the base model, or train the recipe again",
-        )
-    loaded.model = _with_adapter(loaded.model, folder)
-    loaded.name = folder.parent.name
-    return loaded
+    return load_folder(locate(name, root), template, pick_device(device), quantization, labels)
 
 
-def _about(folder: Path) -> dict[str, Any]:
-    try:
-        about = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
-        if not isinstance(about, dict) or not {"base", "base_digest", "method", "template"} <= about.keys():
-            raise ValueError("not the document of a model")
-        return about
-    except (OSError, ValueError) as error:
-        raise StorageError("not a finished model", where=str(folder), expected=f"{MODEL_FILE} inside") from error
-
-
-def _with_adapter(base: PreTrainedModel, folder: Path) -> Any:
-    """The base with the adapter of a folder, every tensor of which must be there and fit."""
-    from peft import LoraConfig, PeftModelForCausalLM
-
-    if not (folder / "adapter_config.json").exists() or not (folder / ADAPTER_WEIGHTS).exists():
-        raise StorageError("the adapter is not there", where=str(folder))
-    try:
-        model = PeftModelForCausalLM(base, LoraConfig.from_pretrained(str(folder)))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"the adapter cannot be read: {error}", where=str(folder)) from error
-    saved = read_tensors(folder / ADAPTER_WEIGHTS)
-    places = {adapter_name(name): weight for name, weight in model.named_parameters() if ".lora_" in name}
-    if {name: weight.shape for name, weight in places.items()} != {
-        name: tensor.shape for name, tensor in saved.items()
-    }:
-        raise StorageError("the adapter's weights do not fit its configuration", where=str(folder))
-    with torch.no_grad():
-        for name, weight in places.items():
-            weight.copy_(saved[name])
-    return model.eval()
-
-
-def adapter_name(parameter: str) -> str:
-    """The name in a file of an adapter's parameter, without the name that peft gives the adapter in the model."""
-    return parameter.replace(".default.", ".")
-
-
-def _load_folder(files: BaseFiles, template: str, device: torch.device) -> LoadedModel:
+def load_folder(
+    files: BaseFiles,
+    template: str,
+    device: torch.device,
+    quantization: Quantization | None = None,
+    labels: tuple[str, ...] = (),
+) -> LoadedModel:
+    """Load a model folder that was found; see `load_base`."""
     tokenizer = load_tokenizer(files.folder)
     try:
         config = AutoConfig.from_pretrained(files.folder, trust_remote_code=False)
+        end = _end_id(files.folder)
+        chat = chat_format(tokenizer, template, end)
+        if labels:
+            # transformers reads the head at the last token that is not padding.
+            config.pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else chat.end_id
+            config.id2label = dict(enumerate(labels))
+            config.label2id = {label: number for number, label in enumerate(labels)}
         with damage_errors(files.folder):
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
+            model, report = _model_class(config, labels).from_pretrained(
                 files.folder,
                 config=config,
                 dtype=torch.float32,
@@ -187,22 +168,37 @@ def _load_folder(files: BaseFiles, template: str, device: torch.device) -> Loade
                 trust_remote_code=False,
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
+                quantization_config=quantization.config() if quantization else None,
+                device_map={"": device} if quantization else None,
             )
-        model, report = loaded
-        end = _end_id(files.folder)
     except (OSError, ValueError) as error:
         raise RecipeError(f"the model cannot be read: {error}", where=str(files.folder)) from error
+    missing = set(report["missing_keys"])
+    if labels and missing == {_HEAD}:
+        missing.clear()
+        torch.nn.init.zeros_(model.get_parameter(_HEAD))
     # The library would fill what is missing or does not fit with random numbers.
-    unfit = sorted({*report["missing_keys"], *(key[0] for key in report["mismatched_keys"])})
+    unfit = sorted({*missing, *(key[0] for key in report["mismatched_keys"])})
     if unfit:
         raise RecipeError(
             f"weights that config.json asks for are missing or of another shape ({len(unfit)}): {', '.join(unfit[:3])}",
             where=str(files.folder),
             expected="weights of the model that config.json describes",
         )
-    model.to(device)
+    if quantization:
+        steady(model)
+    else:
+        model.to(device)
     model.eval()
-    return LoadedModel(files.name, model, tokenizer, chat_format(tokenizer, template, end), template, files)
+    return LoadedModel(files.name, model, tokenizer, chat, template, files, quantization, labels)
+
+
+def _model_class(config: Any, labels: tuple[str, ...]) -> Any:
+    if not labels:
+        return AutoModelForCausalLM
+    if type(config) not in AutoModelForSequenceClassification._model_mapping:
+        raise RecipeError(f"a {config.model_type} has no classification head in transformers", where="model.base")
+    return AutoModelForSequenceClassification
 
 
 def _end_id(folder: Path) -> int | None:
