@@ -59,7 +59,7 @@ data:
   split: {validation: 0.1, test: 0.25}
   check: {min_train_rows: 10, min_test_rows: 8}
 method: {kind: lora, rank: 4}
-training: {epochs: 2, batch_size: 4, learning_rate: 1.0e-2, max_length: 400, threads: 1, checkpoint_every: 5}
+training: {epochs: 2, batch_size: 4, learning_rate: 1.0e-2, max_length: 400, compute: {threads: 1}, checkpoint_every: 5}
 evaluation:
   metrics: [accuracy, perplexity]
   baselines: [base, few_shot]

@@ -8,6 +8,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from kamerton.ground.numerics import settle
+
+# The switches that decide bits count only when they are set before torch is used: here, at every door.
+settle()
+
 if TYPE_CHECKING:
     from kamerton.flows.chat import Conversation, generate
     from kamerton.flows.check import check

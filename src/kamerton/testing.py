@@ -78,7 +78,7 @@ def write_tiny_base(folder: Path, *, seed: int = 0) -> Path:
     """
     import torch
 
-    from kamerton.models.adapters import save_finished
+    from kamerton.models.methods import save_finished
     from kamerton.models.scratch import create
     from kamerton.recipe import Architecture, FullMethod
 

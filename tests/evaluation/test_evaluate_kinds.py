@@ -68,15 +68,14 @@ def test_a_generator_that_knows_no_tools_is_asked_for_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "words"),
+    "row",
     [
-        (Row(messages=(ASKED,), ranked=(SAID, CALL), file="a.jsonl", line=3), "the row is ranked"),
-        (Row(messages=(ASKED, SAID), liked=False, file="a.jsonl", line=3), "the row is rated"),
-        (Row(messages=(ASKED, CALL), file="a.jsonl", line=3), "a call of tools"),
+        Row(messages=(ASKED, CALL), file="a.jsonl", line=3),
+        Row(messages=(ASKED,), ranked=(CALL, SAID), file="a.jsonl", line=3),
     ],
 )
-def test_what_has_no_one_answer_is_refused(row: Row, words: str) -> None:
-    with pytest.raises(DataError, match=words) as caught:
+def test_an_answer_that_calls_tools_cannot_be_compared(row: Row) -> None:
+    with pytest.raises(DataError, match="a call of tools") as caught:
         evaluate(EchoGenerator(), [Row(messages=(ASKED, SAID)), row], OPTIONS, set_name="s")
     assert caught.value.where == "a.jsonl:3"
     assert caught.value.mend
@@ -92,3 +91,61 @@ def test_judged_rows_are_no_examples() -> None:
     judged = [Row(messages=(ASKED, SAID), liked=True), Row(messages=(ASKED, SAID), ranked=(SAID, CALL))]
     with pytest.raises(DataError, match="1 examples are asked for"):
         choose_examples(judged, 1, 0)
+
+
+def said(text: str) -> Any:
+    return {"role": "assistant", "content": text}
+
+
+def test_ranked_rows_are_measured_on_their_best_answer_and_as_pairs() -> None:
+    """A model that finds long words likely prefers them, however long the answer is."""
+    likely = EchoGenerator(nats_per_token=lambda text: 1.0 / max(map(len, text.split())))
+    rows = [
+        Row(messages=(ASKED,), ranked=(said("Ile?"), said("a b")), group="1"),
+        Row(messages=(ASKED,), ranked=(said("b"), said("dłuższe słowa tutaj")), group="2"),
+        Row(messages=(ASKED,), ranked=(said("najdłuższe"), said("b"), said("dłuższe")), group="3"),
+        Row(messages=(ASKED,), ranked=(said("abc"), said("def")), group="4"),
+        Row(messages=(ASKED, said("Ile?")), group="5"),
+    ]
+    record = evaluate(likely, rows, OPTIONS, set_name="s")
+    assert [item.reference for item in record.items] == ["Ile?", "b", "najdłuższe", "abc", "Ile?"]
+    assert [item.values["pair_accuracy"] for item in record.items] == [1.0, 0.0, 1.0, 0.0, None]
+    assert record.metrics["exact_match"].value == 0.4
+    pairs = record.metrics["pair_accuracy"]
+    assert (pairs.value, pairs.n_items, pairs.method) == (0.5, 4, "wilson")
+    assert record.metrics["perplexity"].n_items == 5
+
+
+def test_pair_accuracy_is_measured_only_where_there_are_pairs() -> None:
+    options = EvaluationSection(metrics=["exact_match", "pair_accuracy"], resamples=200)
+    assert set(evaluate(EchoGenerator(), [Row(messages=(ASKED, SAID))], options, set_name="s").metrics) == {
+        "exact_match"
+    }
+
+
+def test_disliked_answers_are_no_references_and_are_counted() -> None:
+    rows = [Row(messages=(ASKED, SAID), liked=liked, group=str(n)) for n, liked in enumerate([True, False, True])]
+    record = evaluate(
+        EchoGenerator(), rows, OPTIONS, set_name="s", clusters=[5, 6, 7], contaminated=[True, False, False]
+    )
+    assert (len(record.items), record.left_out, record.contaminated, record.n_clusters) == (2, 1, 1, 2)
+    with pytest.raises(DataError, match="none of the 1 answers is liked"):
+        evaluate(EchoGenerator(), rows[1:2], OPTIONS, set_name="s")
+
+
+class Longer:
+    """A reward model that likes long answers."""
+
+    name = "longer"
+
+    def rewards(self, conversations: Sequence[list[Message]], *, tools: Sequence[str] = ()) -> list[float]:
+        return [float(len(turns[-1]["content"])) for turns in conversations]
+
+
+def test_a_judge_has_pair_accuracy_alone() -> None:
+    rows = [Row(messages=(ASKED,), ranked=(said("dłuższa"), said("b")), group=str(number)) for number in range(3)]
+    record = evaluate(Longer(), rows, OPTIONS, set_name="s")
+    assert {name: result.value for name, result in record.metrics.items()} == {"pair_accuracy": 1.0}
+    assert record.items[0].prediction is None
+    with pytest.raises(DataError, match="the model scores answers and writes none"):
+        evaluate(Longer(), [Row(messages=(ASKED, SAID))], OPTIONS, set_name="s")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
+from kamerton.chat.answers import label_of
 from kamerton.chat.generation import Score
-from kamerton.evaluation.metrics import METRICS, Observed, label_of
+from kamerton.evaluation.metrics import METRICS, Observed
 from kamerton.ground.errors import DataError
 from kamerton.recipe import EvaluationSection
+from kamerton.recipe.evaluation import MetricName
 from kamerton.records.evaluation import ItemResult
 
 OPTIONS = EvaluationSection(
@@ -33,7 +35,7 @@ def item(**given: Any) -> ItemResult:
 
 
 def test_every_metric_of_the_recipe_is_here_under_its_name() -> None:
-    assert list(METRICS) == list(OPTIONS.metrics)
+    assert list(METRICS) == list(get_args(MetricName))
     assert all(metric.name == name for name, metric in METRICS.items())
 
 

@@ -15,6 +15,7 @@ from kamerton.flows.results import Results
 from kamerton.ground.errors import Interrupted, MachineError
 from kamerton.journal import RunFolder
 from kamerton.records import RunRecord
+from kamerton.training import probe as class_probe
 from tiny_project import Finished, kamerton, letters, write_lines
 
 
@@ -74,7 +75,7 @@ def test_the_cores_of_this_machine_are_no_difference_of_the_recipe(project: Fini
     path = project.root / "recipe.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace("threads: 1, ", ""), encoding="utf-8")
     record = RunRecord.read(project.run / "record.json")
-    assert flow._recipe_differences(record.recipe, flow._given_recipe(path, record)) == []
+    assert flow.recipe_differences(record.recipe, flow._given_recipe(path, record)) == []
 
 
 def test_a_data_set_that_is_gone_is_named(project: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,6 +148,58 @@ def test_anyway_trains_and_compares(project: Finished) -> None:
     assert done.code == 0, "the same machine after all"
     assert (done.document["identical"], done.document["machine_class_equal"]) == (True, False)
     assert len(done.document["class_differences"]) == 2
+
+
+def _probed(project: Finished, monkeypatch: pytest.MonkeyPatch, recorded: str, here: str) -> None:
+    """Let the record hold one probe, and this machine give another."""
+    record = RunRecord.read(project.run / "record.json")
+    there = record.environment.model_copy(update={"probe": recorded})
+    record.model_copy(update={"environment": there}).write(project.run / "record.json")
+    monkeypatch.setattr(class_probe, "probe", lambda *_: class_probe.Probe(here, 2.0))
+
+
+def test_a_machine_of_the_same_class_that_computes_otherwise_is_told_before_training(
+    project: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _probed(project, monkeypatch, recorded="aaaa", here="bbbb")
+    with monkeypatch.context() as patch:
+        _no_training(patch)
+        done = kamerton(project.root, "rebuild", "last", "--json")
+    assert done.code == 3
+    assert done.document["error"] == "MachineError"
+    assert done.document["what"].splitlines()[1:] == [
+        "    probe: recorded aaaa, here bbbb: the same small training comes out otherwise on this machine"
+    ]
+    found = rebuild("last", project.workspace, anyway=True)
+    assert (found.identical, found.machine_class_equal, len(found.class_differences)) == (True, False, 1)
+
+
+def test_another_class_that_computes_alike_still_needs_a_word(
+    project: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _no_training(monkeypatch)
+    _elsewhere(project)
+    _probed(project, monkeypatch, recorded="aaaa", here="aaaa")
+    done = kamerton(project.root, "rebuild", "last", "--json")
+    assert done.code == 3
+    assert done.document["what"].endswith(
+        "probe: aaaa on both, so that the arithmetic agrees although the classes differ"
+    )
+    assert "--anyway" in done.document["mend"]
+
+
+def test_equal_probes_on_the_same_class_say_nothing(project: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    _probed(project, monkeypatch, recorded="aaaa", here="aaaa")
+    found = rebuild("last", project.workspace)
+    assert (found.identical, found.class_differences) == (True, [])
+
+
+def test_a_record_without_a_probe_is_compared_by_class_alone(
+    project: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _probed(project, monkeypatch, recorded="", here="never asked")
+    monkeypatch.setattr(class_probe, "probe", lambda *_: pytest.fail("a probe that nothing is compared with"))
+    assert flow.machine_differences(RunRecord.read(project.run / "record.json")) == []
 
 
 def test_runs_that_part_are_told_apart_at_their_first_step(project: Finished, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Where things live, and the switches that decide bits."""
+"""Where things live."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from kamerton.ground.errors import StorageError
-from kamerton.ground.numerics import BIT_SWITCHES, settle, settled
 from kamerton.ground.settings import Workspace, offline
 
 
@@ -91,13 +90,3 @@ def test_offline(value: str, expected: bool, monkeypatch: pytest.MonkeyPatch) ->
     assert offline() is expected
     monkeypatch.delenv("HF_HUB_OFFLINE")
     assert offline() is False
-
-
-def test_switches_are_set_where_the_user_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in BIT_SWITCHES:
-        monkeypatch.setenv(name, "")  # seen by monkeypatch, so that the end of the test restores it
-        monkeypatch.delenv(name)
-    assert set(settled().values()) == {""}
-    monkeypatch.setenv("OMP_DYNAMIC", "TRUE")
-    settle()
-    assert settled() == dict(sorted(BIT_SWITCHES.items())) | {"OMP_DYNAMIC": "TRUE"}

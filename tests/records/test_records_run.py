@@ -109,10 +109,17 @@ def test_what_changes_bits_changes_the_machine_class(changed: dict[str, Any]) ->
     assert environment(**changed).class_digest != environment().class_digest
 
 
-@pytest.mark.parametrize("changed", [{"cpu": "Other"}, {"platform": "Linux-6.8"}, {"python": "3.12.1"}])
+@pytest.mark.parametrize(
+    "changed", [{"cpu": "Other"}, {"platform": "Linux-6.8"}, {"python": "3.12.1"}, {"probe": "a" * 16}]
+)
 def test_what_does_not_change_bits_does_not(changed: dict[str, Any]) -> None:
     assert environment(**changed).class_digest == environment().class_digest
     assert re.fullmatch(r"[0-9a-f]{16}", environment().class_digest)
+
+
+def test_a_record_from_before_the_probe_reads() -> None:
+    assert "probe" not in ENVIRONMENT
+    assert environment().probe == ""
 
 
 def test_every_class_of_the_module_is_exported_and_documented() -> None:

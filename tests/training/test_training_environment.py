@@ -66,6 +66,28 @@ def test_each_difference_of_class_is_a_sentence(changes: dict[str, object], sent
     assert (RECORDED.class_digest == _here(**changes).class_digest) == (not sentences)
 
 
+@pytest.mark.parametrize(
+    ("recorded", "here", "changes", "said"),
+    [
+        ("", "", {}, None),
+        ("aa", "aa", {}, None),
+        ("", "aa", {}, None),
+        ("aa", "", {}, None),
+        ("aa", "bb", {}, "probe: recorded aa, here bb: the same small training comes out otherwise on this machine"),
+        ("aa", "bb", {"threads": 1}, "probe: recorded aa, here bb: the same small training comes out otherwise"),
+        ("aa", "aa", {"threads": 1}, "probe: aa on both, so that the arithmetic agrees although the classes differ"),
+        ("", "aa", {"threads": 1}, None),
+    ],
+)
+def test_what_was_measured_stands_beside_what_was_listed(
+    recorded: str, here: str, changes: dict[str, object], said: str | None
+) -> None:
+    sentences = class_differences(RECORDED.model_copy(update={"probe": recorded}), _here(probe=here, **changes))
+    assert [s for s in sentences if not s.startswith("probe")] == (["threads: recorded 2, here 1"] if changes else [])
+    assert (sentences[-1] if sentences else "").startswith(said or ("threads" if changes else ""))
+    assert sum(sentence.startswith("probe") for sentence in sentences) == (said is not None)
+
+
 def test_this_machine_is_of_its_own_class() -> None:
     one = capture_environment(torch.device("cpu"), 1)
     assert class_differences(one, capture_environment(torch.device("cpu"), 1)) == []
@@ -73,6 +95,8 @@ def test_this_machine_is_of_its_own_class() -> None:
     assert one.settings["MKL_CBWR"]
     assert one.settings.keys() >= {"OMP_DYNAMIC", "CUBLAS_WORKSPACE_CONFIG", "ATEN_CPU_CAPABILITY"}
     assert one.device == "cpu"
+    assert one.probe == ""
+    assert capture_environment(torch.device("cpu"), 1, "abc").probe == "abc"
     assert one.capability == torch.backends.cpu.get_cpu_capability()
 
 

@@ -10,7 +10,7 @@ import torch
 from training_samples import FULL, LORA, METHODS, new_run, options, rows, start
 
 from kamerton.ground.errors import RecipeError
-from kamerton.models.adapters import trainable_parameters
+from kamerton.models.methods import trainable_parameters
 from kamerton.recipe import Architecture, ModelSection, Recipe
 from kamerton.training.examples import build_examples
 from kamerton.training.forecast import forecast

@@ -7,7 +7,7 @@ import os
 import psutil
 import pytest
 
-from kamerton.training.cores import physical_cores
+from kamerton.training.machine import physical_cores
 
 
 @pytest.mark.parametrize(

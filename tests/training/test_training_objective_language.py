@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from example_samples import build_examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_samples import row, rows
@@ -13,7 +14,6 @@ from kamerton.chat import ChatFormat
 from kamerton.data.rows import Row
 from kamerton.ground.errors import DataError
 from kamerton.models.load import chat_format, load_tokenizer
-from kamerton.training.examples import build_examples
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from example_samples import build_examples
 
 from kamerton.chat import ChatFormat
 from kamerton.data.rows import Row
 from kamerton.ground.errors import DataError
 from kamerton.models.load import chat_format, load_tokenizer
-from kamerton.training.examples import build_examples
 
 TOOLS = '[{"name":"licz","parameters":{}}]'
 ASKED: Any = {"role": "user", "content": "Ile?"}

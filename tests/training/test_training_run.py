@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import math
 import os
 import shutil
 import signal
@@ -16,25 +15,24 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors import SafetensorError
-from training_samples import LORA, METHODS, new_run, options, parts, start, train
+from training_samples import FULL, LORA, METHODS, new_run, options, parts, start, train, train_on
 
 from kamerton.ground.digests import folder_digests
 from kamerton.ground.errors import DataError, Interrupted, StorageError, VerdictError
 from kamerton.journal import RunFolder, first_difference, read_events, read_trace
 from kamerton.models import tensors
-from kamerton.models.adapters import WEIGHTS
-from kamerton.models.load import load_finished
+from kamerton.models.methods import WEIGHTS, load_finished
 from kamerton.models.scratch import create
-from kamerton.recipe import Architecture, FullMethod, TrainingSection
+from kamerton.recipe import Architecture, TrainingSection
 from kamerton.testing import write_tiny_base
 from kamerton.training import run as run_module
-from kamerton.training.batches import batch_digest, collate, epoch_order, epoch_size
+from kamerton.training.checkpoint import state_digest
 from kamerton.training.examples import Example
-from kamerton.training.run import Plan, plan_steps, run_training
+from kamerton.training.order import epoch_order, plan_steps, step_digest
 
+TURNS = {"started", "resumed", "stopped", "passed_over", "attempt", "failed"}
+"""Events of a run's course; the others tell of steps."""
 FULL_DISK = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
 
@@ -44,11 +42,11 @@ def run(tmp_path: Path) -> RunFolder:
 
 
 def _kinds(run: RunFolder) -> list[str]:
-    return [event["kind"] for event in read_events(run.path) if event["kind"] not in {"step", "saved", "evaluated"}]
+    return [event["kind"] for event in read_events(run.path) if event["kind"] in TURNS]
 
 
 def _stop_at(run: RunFolder, step: int) -> Callable[[dict[str, Any]], None]:
-    return lambda event: run.request_stop() if event["step"] == step and "loss" in event else None
+    return lambda event: run.request_stop() if event.get("step") == step and "loss" in event else None
 
 
 def _interrupt(
@@ -67,68 +65,6 @@ def _same_as(finished: Any, run: RunFolder, result: Any) -> bool:
     )
 
 
-# How many steps there are.
-
-
-@pytest.mark.parametrize(
-    ("examples", "changes", "plan"),
-    [
-        (10, {"batch_size": 2, "epochs": 2, "max_steps": None}, Plan(5, 10, 1, (5, 5))),
-        (11, {"batch_size": 2, "epochs": 2, "max_steps": None}, Plan(6, 12, 1, (6, 6))),
-        (11, {"batch_size": 2, "accumulation": 4, "epochs": 3, "max_steps": None}, Plan(2, 6, 1, (6, 6, 6))),
-        (10, {"batch_size": 2, "epochs": 0.5, "max_steps": None}, Plan(5, 3, 1, (5,))),
-        (10, {"batch_size": 64, "epochs": 0.01, "max_steps": None}, Plan(1, 1, 1, (1,))),
-        (400, {"batch_size": 4, "epochs": 1, "max_steps": None}, Plan(100, 100, 5, (100,))),
-        (10, {"batch_size": 2, "epochs": 9, "max_steps": 7}, Plan(5, 7, 1, (5, 5))),
-        (10, {"batch_size": 2, "max_steps": 7, "warmup_steps": 0}, Plan(5, 7, 0, (5, 5))),
-    ],
-)
-def test_the_plan(examples: int, changes: dict[str, Any], plan: Plan) -> None:
-    rows = [Example(str(number), [1], [1]) for number in range(examples)]
-    assert plan_steps(rows, options(**changes)) == plan
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"batch_size": 2, "epochs": 3.0},
-        {"batch_size": 2, "epochs": 2.4},
-        {"batch_size": 2, "accumulation": 3, "epochs": 4.0},
-        {"batch_size": 2, "accumulation": 3, "max_steps": 11},
-    ],
-    ids=str,
-)
-def test_the_plan_of_weighted_epochs(changes: dict[str, Any]) -> None:
-    wanted = options(**({"max_steps": None} | changes))
-    rows = [Example(str(number), [1], [1], 0.25 + number % 3) for number in range(24)]
-    plan = plan_steps(rows, wanted)
-    sizes = [epoch_size(rows, wanted.seed, epoch) for epoch in range(len(plan.batches))]
-    assert len(set(sizes)) > 1
-    assert plan.batches == tuple(math.ceil(size / 2) for size in sizes)
-    steps = [math.ceil(batches / wanted.accumulation) for batches in plan.batches]
-    assert plan.steps_per_epoch == math.ceil(math.ceil(30 / 2) / wanted.accumulation)
-    if wanted.max_steps:
-        assert sum(steps[:-1]) < plan.steps == wanted.max_steps <= sum(steps)
-    else:
-        assert plan.steps == sum(steps[:-1]) + math.ceil(steps[-1] * (1 - (len(steps) - wanted.epochs)))
-
-
-@given(st.integers(1, 400), st.integers(1, 9), st.integers(1, 5), st.floats(0.01, 6.0))
-def test_without_weights_the_plan_is_the_one_of_old_runs(
-    count: int, batch: int, accumulation: int, epochs: float
-) -> None:
-    wanted = options(batch_size=batch, accumulation=accumulation, epochs=epochs, max_steps=None)
-    plan = plan_steps([Example(str(number), [], []) for number in range(count)], wanted)
-    per_epoch = math.ceil(math.ceil(count / batch) / accumulation)
-    assert (plan.steps_per_epoch, plan.steps) == (per_epoch, max(1, math.ceil(per_epoch * epochs)))
-
-
-def test_an_epoch_that_shows_nothing_is_refused() -> None:
-    rows = [Example(str(number), [1], [1], 0.001) for number in range(3)]
-    with pytest.raises(DataError, match="leave epoch 1 without any row"):
-        plan_steps(rows, options())
-
-
 # Weighted epochs.
 
 SHOWN = [0.5, 1.0, 2.5, 0.5, 1.0, 0.5, 2.5, 0.5, 1.5, 0.5]
@@ -139,7 +75,7 @@ def _weighted(base: Path, run: RunFolder, wanted: TrainingSection, **more: Any) 
     built = parts(loaded, wanted)
     weighted = [dataclasses.replace(each, weight=weight) for each, weight in zip(built["train"], SHOWN, strict=True)]
     with run.held():
-        return run_training(loaded, built | {"train": weighted}, LORA, wanted, run, **more), weighted
+        return train_on(loaded, built | {"train": weighted}, LORA, wanted, run, **more), weighted
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +83,7 @@ def weighted(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A weighted run of three epochs that nothing interrupted, its examples, and the steps at which epochs end."""
     run, wanted = new_run(tmp_path_factory.mktemp("weighted")), options(**WEIGHTED)
     result, examples = _weighted(tiny_base, run, wanted)
-    ends = list(itertools.accumulate(math.ceil(batches / 2) for batches in plan_steps(examples, wanted).batches))
-    return Weighted(run, result, examples, ends)
+    return Weighted(run, result, examples, list(itertools.accumulate(plan_steps(examples, wanted).epochs)))
 
 
 class Weighted(NamedTuple):
@@ -158,22 +93,30 @@ class Weighted(NamedTuple):
     ends: list[int]
 
 
-WEIGHTED = {"max_steps": None, "epochs": 3.0, "accumulation": 2, "seed": 1}
+WEIGHTED = {"max_steps": None, "epochs": 3.0, "batch_size": 4, "seed": 1}
 
 
-def test_each_step_of_a_weighted_run_sees_what_its_epoch_names(weighted: Any, tiny_base: Path) -> None:
-    loaded = start(tiny_base, LORA, options(**WEIGHTED))
+def test_each_step_of_a_weighted_run_sees_what_its_epoch_names(weighted: Any) -> None:
     expected = []
     for epoch in range(3):
-        order = epoch_order(weighted.examples, 2, 1, epoch)
-        cuts = range(0, len(order), 2)
-        batches = [collate([weighted.examples[i] for i in order[s : s + 2]], loaded.pad_id) for s in cuts]
-        expected += [batch_digest(batches[s : s + 2]) for s in range(0, len(batches), 2)]
+        order = epoch_order(weighted.examples, 4, 1, epoch, grouped=False)
+        shown = [weighted.examples[index] for index in order]
+        expected += [step_digest(shown[place : place + 4]) for place in range(0, len(shown), 4)]
     assert [step.batch for step in read_trace(weighted.run.path)] == expected
     assert len(expected) == weighted.ends[-1] == weighted.result.steps
-    assert weighted.ends == [4, 7, 9]
+    assert len({end - begin for begin, end in itertools.pairwise([0, *weighted.ends])}) > 1
     epochs = [event["epoch"] for event in read_events(weighted.run.path) if event["kind"] == "step"]
     assert [epochs[end - 1] for end in weighted.ends] == [1.0, 2.0, 3.0]
+
+
+def test_weights_that_show_nothing_are_refused_and_told(tiny_base: Path, run: RunFolder) -> None:
+    wanted = options()
+    loaded = start(tiny_base, LORA, wanted)
+    built = parts(loaded, wanted)
+    never = [dataclasses.replace(each, weight=0.001) for each in built["train"]]
+    with pytest.raises(DataError, match="leave epoch 1 without any row"):
+        train_on(loaded, built | {"train": never}, LORA, wanted, run)
+    assert read_events(run.path)[-1]["kind"] == "failed"
 
 
 @pytest.mark.parametrize(
@@ -264,12 +207,33 @@ def test_the_journal_of_a_whole_run(finished: Any) -> None:
     assert [event["step"] for event in events if event["kind"] == "evaluated"] == [5, 9]
 
 
+def test_the_trace_seals_the_state_of_each_checkpoint(method: str, finished: Any, tiny_base: Path) -> None:
+    """The digest in the trace is that of the checkpoint's own tensors: the chain of hashes covers them."""
+    run, _ = finished
+    assert [step.step for step in read_trace(run.path) if step.state] == [4, 8, 9]
+    for number in (8, 9):
+        folder = run.checkpoints / f"step-{number:08d}"
+        saved = tensors.read_tensors(folder / "weights.safetensors")
+        weights = {name: torch.nn.Parameter(tensor) for name, tensor in saved.items()}
+        optimizer = torch.optim.AdamW(weights.values())
+        for key, value in tensors.read_tensors(folder / "optimizer.safetensors").items():
+            name, _, part = key.rpartition("/")
+            optimizer.state[weights[name]][part] = value
+        ordered = {name: weights[name] for name in _names(tiny_base, method)}
+        assert state_digest(ordered, optimizer) == read_trace(run.path)[number - 1].state
+
+
+def _names(base: Path, method: str) -> list[str]:
+    model = start(base, METHODS[method], options()).model
+    return [name for name, weight in model.named_parameters() if weight.requires_grad]
+
+
 def test_a_model_from_random_weights_and_texts(run: RunFolder) -> None:
     wanted = options(objective="pretrain", max_steps=2)
     shape = Architecture(hidden_size=16, layers=1, heads=2, feed_forward=16, vocabulary=300, context=64)
     loaded = create("tiny", shape, ["Opłata wynosi 17 zł."] * 4, seed=1, device=torch.device("cpu"))
     loaded.model.requires_grad_(True)
-    result = run_training(loaded, parts(loaded, wanted), FullMethod(kind="full"), wanted, run)
+    result = train_on(loaded, parts(loaded, wanted, 4), FULL, wanted, run)
     assert result.steps == 2
     assert load_finished(run.model, run.path, device="cpu").context == 64
 
@@ -278,7 +242,7 @@ def test_a_run_without_validation(tiny_base: Path, run: RunFolder) -> None:
     wanted = options(max_steps=2)
     loaded = start(tiny_base, LORA, wanted)
     train_only = parts(loaded, wanted) | {"validation": []}
-    assert run_training(loaded, train_only, LORA, wanted, run).steps == 2
+    assert train_on(loaded, train_only, LORA, wanted, run).steps == 2
     assert not [event for event in read_events(run.path) if event["kind"] == "evaluated"]
 
 
@@ -316,7 +280,7 @@ def test_a_signal_saves_and_says_how_to_go_on(tiny_base: Path, run: RunFolder, n
             tiny_base,
             run,
             LORA,
-            on_progress=lambda event: os.kill(os.getpid(), number) if event["step"] == 2 else None,
+            on_progress=lambda event: os.kill(os.getpid(), number) if event.get("step") == 2 else None,
         )
     assert [path.name for path in run.checkpoints.iterdir()] == ["step-00000002"]
     assert signal.getsignal(number) is before
@@ -366,7 +330,7 @@ def test_all_steps_are_done_but_the_model_was_not_written(
 def train_held(base: Path, run: RunFolder, method: str) -> None:
     wanted = options()
     loaded = start(base, METHODS[method], wanted)
-    run_training(loaded, parts(loaded, wanted), METHODS[method], wanted, run)
+    train_on(loaded, parts(loaded, wanted), METHODS[method], wanted, run)
 
 
 # Damaged, full, or changed in between.
@@ -412,7 +376,7 @@ def test_a_full_disk_while_saving_keeps_the_checkpoint_before(
 
     def full(*args: Any, **kwargs: Any) -> None:
         written.append(args)
-        if len(written) == 5:  # the optimiser's state of the second checkpoint
+        if len(written) == 4:  # the optimiser's state of the second checkpoint
             raise FULL_DISK
         write(*args, **kwargs)
 

@@ -16,8 +16,13 @@ __all__ = ["OBJECTIVES", "Row", "RowKind"]
 
 RowKind = Literal["text", "conversation", "rated", "ranked"]
 
-OBJECTIVES: Final[dict[RowKind, str]] = {"ranked": "dpo", "rated": "kto"}
-"""The objective that learns from rows of judged answers; the others are for `sft` and `pretrain`."""
+OBJECTIVES: Final[dict[RowKind, tuple[str, ...]]] = {
+    "text": ("pretrain", "sft", "classification"),
+    "conversation": ("sft", "pretrain", "classification", "grpo"),
+    "rated": ("kto",),
+    "ranked": ("dpo", "orpo", "simpo", "reward"),
+}
+"""The objectives that learn from rows of each kind, the usual one first."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,11 @@ class Row:
             if value := getattr(self, name):
                 content[name] = value
         return content
+
+    @property
+    def conversation(self) -> list[Message]:
+        """The prompt with its answer, the best one of several; empty for a text."""
+        return [*self.prompt, *(self.ranked or (self.messages or ())[-1:])[:1]]
 
     @property
     def prompt(self) -> list[Message]:

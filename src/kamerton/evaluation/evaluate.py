@@ -8,11 +8,13 @@ from typing import Literal
 
 import numpy as np
 
+from kamerton.chat.answers import label_of
 from kamerton.chat.generation import Generation, Score
-from kamerton.data.rows import OBJECTIVES, Row
+from kamerton.data.rows import Row
 from kamerton.evaluation.few_shot import FewShotGenerator
-from kamerton.evaluation.generator import Generator
-from kamerton.evaluation.metrics import METRICS, Metric, Observed, label_of
+from kamerton.evaluation.generator import Generator, Judge
+from kamerton.evaluation.metrics import METRICS, Metric, Observed
+from kamerton.evaluation.preferences import leads
 from kamerton.ground.digests import digest, set_digest
 from kamerton.ground.errors import DataError, RequestError, VerdictError
 from kamerton.recipe import EvaluationSection
@@ -26,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def evaluate(
-    generator: Generator,
+    generator: Generator | Judge,
     items: Sequence[Row],
     options: EvaluationSection,
     *,
@@ -38,7 +40,8 @@ def evaluate(
     """Measure a model on a set.
 
     The generator gets all items in one call, so that answers do not depend on how the work is cut; it reports its
-    own progress within a call. Plain texts have perplexity only.
+    own progress within a call. Plain texts have perplexity only. Ranked rows are measured on their best answer, and by
+    pair_accuracy; rated ones where the answer is liked, for another is no reference.
 
     Args:
         clusters: one id an item; items with the same id are not independent. None puts equal items, and those
@@ -55,18 +58,32 @@ def evaluate(
         raise DataError(f"{len(ids)} cluster ids for {len(items)} items", where=f"set {set_name}")
     if contaminated is not None and len(contaminated) != len(items):
         raise DataError(f"{len(contaminated)} verdicts on leaks for {len(items)} items", where=f"set {set_name}")
-    kept = list(items[: options.max_items])
+    wanted = [index for index, row in enumerate(items) if row.liked is not False]
+    chosen = wanted[: options.max_items]
+    kept = [items[index] for index in chosen]
+    seen = None if contaminated is None else [contaminated[index] for index in chosen]
+    if items and not kept:
+        raise DataError(
+            f"none of the {len(items)} answers is liked, so that none is a reference",
+            where=f"set {set_name}",
+            expected="conversations, ranked rows, or rated rows of which some are liked",
+        )
     _check_items(kept, set_name)
-    metrics = _metrics(kept, options, set_name)
+    metrics = _metrics(generator, kept, options, set_name)
     if _need(metrics, "answer"):
         _check_answers(kept, set_name)
-    indices, n_clusters = cluster_indices(ids[: len(kept)])
+    indices, n_clusters = cluster_indices([ids[index] for index in chosen])
     report = on_progress or (lambda stage, done, total: None)
-    answers = _answers(generator, kept, options, report) if _need(metrics, "answer") else {}
-    scores = _scores(generator, kept, report) if _need(metrics, "score") else {}
-    results = [
-        _item(row, int(indices[i]), answers.get(i), scores.get(i), metrics, options) for i, row in enumerate(kept)
-    ]
+    answers: dict[int, Generation] = {}
+    scores: dict[int, Score] = {}
+    if not isinstance(generator, Judge):
+        answers = _answers(generator, kept, options, report) if _need(metrics, "answer") else {}
+        scores = _scores(generator, kept, report) if _need(metrics, "score") else {}
+    ahead = leads(generator, kept, report) if _need(metrics, "pair") else {}
+    results = []
+    for i, row in enumerate(kept):
+        observed = Observed(row.answer, answers[i].text if i in answers else None, scores.get(i), ahead.get(i))
+        results.append(_item(row, int(indices[i]), observed, answers.get(i), metrics, options))
     return EvaluationRecord(
         model=generator.name,
         set_name=set_name,
@@ -82,9 +99,9 @@ def evaluate(
         left_out=len(items) - len(kept),
         cut_off=sum(not answer.finished for answer in answers.values()),
         n_clusters=n_clusters,
-        contaminated=sum(contaminated[: len(kept)]) if contaminated is not None else None,
+        contaminated=sum(seen) if seen is not None else None,
         metrics={metric.name: _aggregate(metric, results, options) for metric in metrics},
-        subsets=_subsets(results, contaminated, metrics, options),
+        subsets=_subsets(results, seen, metrics, options),
         items=results,
     )
 
@@ -112,14 +129,8 @@ def _check_items(items: Sequence[Row], set_name: str) -> None:
         raise DataError("no items to evaluate on", where=f"set {set_name}", expected="at least one item")
     for index, row in enumerate(items):
         where = _place(row, set_name, index)
-        if row.kind in OBJECTIVES:
-            raise DataError(
-                f"the row is {row.kind}, and has no one answer to measure against",
-                where=where,
-                expected="conversations or texts",
-                mend=f"evaluate on other rows; {row.kind} ones are for the objective {OBJECTIVES[row.kind]}",
-            )
-        if row.messages is not None and (len(row.messages) < 2 or row.messages[-1]["role"] != "assistant"):
+        turns = row.conversation
+        if row.messages is not None and (len(turns) < 2 or turns[-1]["role"] != "assistant"):
             raise DataError(
                 "the conversation has no answer to measure",
                 where=where,
@@ -130,7 +141,7 @@ def _check_items(items: Sequence[Row], set_name: str) -> None:
 
 def _check_answers(items: Sequence[Row], set_name: str) -> None:
     for index, row in enumerate(items):
-        if row.messages and "tool_calls" in row.messages[-1]:
+        if row.messages and "tool_calls" in row.conversation[-1]:
             raise DataError(
                 "the answer is a call of tools, which no metric compares with what is written",
                 where=_place(row, set_name, index),
@@ -149,11 +160,21 @@ def _own_clusters(items: Sequence[Row]) -> list[int]:
     return [ids.setdefault(key, len(ids)) for key in keys]
 
 
-def _metrics(items: Sequence[Row], options: EvaluationSection, set_name: str) -> list[Metric]:
-    """The metrics asked for that apply to the set."""
+def _metrics(
+    generator: Generator | Judge, items: Sequence[Row], options: EvaluationSection, set_name: str
+) -> list[Metric]:
+    """The metrics asked for that apply to the set and the model, and pair_accuracy wherever it does."""
     answerable = any(row.messages is not None for row in items)
+    pairs = [METRICS["pair_accuracy"]] if any(row.ranked for row in items) else []
     metrics = [METRICS[name] for name in dict.fromkeys(options.metrics)]
-    chosen = [metric for metric in metrics if answerable or metric.needs == "score"]
+    chosen = [metric for metric in metrics if metric.needs == "score" or (answerable and metric.needs == "answer")]
+    chosen = pairs if isinstance(generator, Judge) else chosen + pairs
+    if isinstance(generator, Judge) and not pairs:
+        raise DataError(
+            "the model scores answers and writes none",
+            where=f"set {set_name}",
+            expected="ranked rows: a prompt with two or more answers, the best first",
+        )
     if not chosen:
         raise DataError(
             "the set has plain texts, and none of the metrics can be measured on them",
@@ -187,7 +208,7 @@ def _scores(generator: Generator, items: Sequence[Row], report: Progress) -> dic
     texts = [index for index, row in enumerate(items) if row.text is not None]
     found: dict[int, Score] = {}
     if talks:
-        conversations = [list(items[index].messages or ()) for index in talks]
+        conversations = [items[index].conversation for index in talks]
         scores = generator.score(conversations, **_offered([items[index] for index in talks]))
         _check_count(generator, "score", len(scores), len(talks))
         found |= zip(talks, scores, strict=True)
@@ -226,12 +247,12 @@ def _check_score(generator: Generator, row: Row, index: int, score: Score) -> No
 def _item(
     row: Row,
     cluster: int,
+    observed: Observed,
     answer: Generation | None,
-    score: Score | None,
     metrics: Sequence[Metric],
     options: EvaluationSection,
 ) -> ItemResult:
-    observed = Observed(row.answer, answer.text if answer else None, score)
+    score = observed.score
     labelled = options.label is not None and answer is not None
     return ItemResult(
         row_hash=row.row_hash,

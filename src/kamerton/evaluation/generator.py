@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from kamerton.chat.generation import Generation, Score
 from kamerton.chat.messages import Message
 
-__all__ = ["Generator"]
+__all__ = ["Generator", "Judge"]
 
 
 class Generator(Protocol):
@@ -33,4 +33,15 @@ class Generator(Protocol):
 
     def score_texts(self, texts: Sequence[str]) -> list[Score]:
         """Likelihood of each plain text."""
+        ...
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """Anything that scores answers and writes none, such as a reward model."""
+
+    name: str
+
+    def rewards(self, conversations: Sequence[list[Message]], *, tools: Sequence[str] = ()) -> list[float]:
+        """A number for the last assistant turn of each conversation: the higher, the better."""
         ...

@@ -10,13 +10,14 @@ from typing import Any
 
 from kamerton.data import Row
 from kamerton.flows.data_context import token_limit
+from kamerton.flows.foreign_template import template_difference
 from kamerton.flows.models import ModelRef, open_model
 from kamerton.flows.prepare import Prepared, prepare
 from kamerton.flows.sources import OnStep, nobody, whole_rows
 from kamerton.flows.train import load_recipe
 from kamerton.ground.errors import KamertonError
 from kamerton.ground.settings import Workspace
-from kamerton.recipe import Recipe, ResolvedRecipe
+from kamerton.recipe import Recipe, ResolvedRecipe, Translation
 from kamerton.records.data import DataReport
 
 __all__ = ["CheckItem", "CheckResult", "check"]
@@ -75,8 +76,10 @@ def check(
         RecipeError: the recipe itself is wrong.
     """
     place = workspace or Workspace.at()
-    resolved = load_recipe(path, overrides)
+    resolved = load_recipe(path, overrides, workspace=place)
     items = [CheckItem("recipe", True, f"{len(resolved.values)} values, digest {resolved.digest[:16]}")]
+    if resolved.translation is not None:
+        items += _translation_items(resolved.translation, resolved.recipe, place)
     no_model: list[CheckItem] = []
     tokens = _checked(no_model, "model", lambda: token_limit(resolved.recipe, place))
     ready = partial(prepare, resolved.recipe, place, commit=False, tokens=tokens, on_step=on_step)
@@ -91,6 +94,25 @@ def check(
         items += _prompt_items(resolved.recipe, prepared.parts["test"] if prepared else [], place)
         items += _machine_items(forecast, place)
     return CheckResult(resolved, items, prepared.report if prepared else None, forecast)
+
+
+def _translation_items(translation: Translation, recipe: Recipe, workspace: Workspace) -> list[CheckItem]:
+    """What became of a LLaMA-Factory file."""
+    became = sum(told.fate == "became" for told in translation.told)
+    counted = (
+        f"{len(translation.told)} keys: {became} became values of the recipe, {len(translation.told) - became} change "
+    )
+    said = "; ".join([f"{counted}nothing here (--explain)", *translation.notices])
+    items = [CheckItem("LLaMA-Factory", True, said, doubtful=bool(translation.notices))]
+    name = translation.template
+    if name is not None:
+        differs = _checked(items, "template", partial(template_difference, name, recipe, workspace))
+        same = f"the tokenizer's own template writes what {name} of LLaMA-Factory writes"
+        unknown = f"what {name} of LLaMA-Factory writes is not known here; the tokenizer's own template is taken"
+        if items[-1].passed:
+            text = unknown if differs is None else f"not the text of {name}: {differs}" if differs else same
+            items.append(CheckItem("template", True, text, doubtful=differs != ""))
+    return items
 
 
 def _checked(items: list[CheckItem], name: str, step: Any) -> Any:

@@ -71,7 +71,7 @@ def token_limit(
     # Which token ends a text does not change how many there are.
     chat = chat_format(tokenizer, template, tokenizer.eos_token_id or 0)
     training = recipe.training if recipe else TrainingSection()
-    if training.objective == "pretrain":
+    if training.objective.kind == "pretrain":
         return TokenLimit(chat, name, None)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return TokenLimit(chat, name, min(max_length or training.max_length, _context(config)))

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 from kamerton.chat import Message
 from kamerton.data import Row, near_duplicate_clusters
 from kamerton.data.duplicates import normalised
+from kamerton.data.labels import labelled
 from kamerton.evaluation import FewShotGenerator, choose_examples
 from kamerton.evaluation import evaluate as measure
 from kamerton.flows.leaks import contaminated
-from kamerton.flows.models import ModelRef, find_model, open_model
+from kamerton.flows.models import ModelRef, find_model, open_measured, open_model
 from kamerton.flows.prepare import prepare_again
 from kamerton.flows.results import Results
 from kamerton.flows.sources import whole_rows
 from kamerton.ground.errors import DataError, RequestError
 from kamerton.ground.settings import Workspace
-from kamerton.recipe import EvaluationSection, Recipe
+from kamerton.recipe import ClassificationObjective, EvaluationSection, Recipe
 from kamerton.records.evaluation import EvaluationRecord
 
 if TYPE_CHECKING:
-    from kamerton.evaluation import Generator
+    from kamerton.evaluation import Generator, Judge
     from kamerton.models.generate import TransformersGenerator
 
 __all__ = [
@@ -40,6 +41,9 @@ __all__ = [
 
 CANDIDATE = "tuned"
 """What records call the model that a run made."""
+
+_SHOWABLE = {"sft", "grpo", "classification"}
+"""Objectives whose training rows can stand in a prompt as examples."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is measured (`tuned on test: generate`), items done and all items."""
@@ -88,8 +92,8 @@ def evaluate(
 def measured_models(recipe: Recipe, set_name: str) -> list[str]:
     """Names of what `evaluate` measures on a set: the tuned model and the baselines that the set has a place for."""
     baselines: list[str] = list(recipe.evaluation.baselines) if recipe.model.base is not None else []
-    if "few_shot" in baselines and (set_name != "test" or recipe.training.objective != "sft"):
-        baselines.remove("few_shot")  # plain texts have no place for examples
+    if "few_shot" in baselines and (set_name != "test" or recipe.training.objective.kind not in _SHOWABLE):
+        baselines.remove("few_shot")  # plain texts have no place for examples, and judged answers are none
     return [CANDIDATE, *baselines]
 
 
@@ -116,15 +120,25 @@ def evaluate_on(
     chosen = options or (ref.recipe.evaluation if ref.recipe else EvaluationSection())
     if items.contaminated is None:
         items = replace(items, contaminated=_contaminated(ref, items.rows, place))
-    generator = open_model(ref, place, template=template, batch_size=chosen.batch_size)
+    if ref.recipe:
+        items = replace(items, rows=_as_measured(ref.recipe, items.rows))
+    generator = open_measured(ref, place, template=template, batch_size=chosen.batch_size)
     record = _measure(generator, items, chosen, on_progress)
     slug = "".join(letter if letter.isalnum() else "-" for letter in f"{ref.name}-{items.name}")[:120]
     record.write(place.ensure().evaluations / f"{slug}.json")
     return record
 
 
+def _as_measured(recipe: Recipe, rows: list[Row]) -> list[Row]:
+    """Rows with the answer that a model of this recipe is to give: its label, where it classifies."""
+    objective = recipe.training.objective
+    if not isinstance(objective, ClassificationObjective):
+        return rows
+    return [labelled(row, objective.label) for row in rows]
+
+
 def _measure(
-    generator: Generator, items: EvaluationSet, options: EvaluationSection, on_progress: Progress | None
+    generator: Generator | Judge, items: EvaluationSet, options: EvaluationSection, on_progress: Progress | None
 ) -> EvaluationRecord:
     report = on_progress or (lambda what, done, total: None)
     return measure(
@@ -205,14 +219,15 @@ def _sets(recipe: Recipe, parts: dict[str, list[Row]], on: str, workspace: Works
             raise DataError("the set is empty", where=name, mend="give data.test files or a data.split.test share")
         clusters = near_duplicate_clusters(rows, recipe.data.split.similarity)
         seen = contaminated(parts["train"], rows, recipe.data.leaks)
-        sets.append(EvaluationSet(name, rows, clusters, seen))
+        sets.append(EvaluationSet(name, _as_measured(recipe, rows), clusters, seen))
     return sets
 
 
-def _generators(ref: ModelRef, recipe: Recipe, training: list[Row], workspace: Workspace) -> list[Generator]:
+def _generators(ref: ModelRef, recipe: Recipe, training: list[Row], workspace: Workspace) -> list[Generator | Judge]:
     """The tuned model, then each baseline that the recipe names."""
     options = recipe.evaluation
-    generators: list[Generator] = [open_model(ref, workspace, name=CANDIDATE, batch_size=options.batch_size)]
+    tuned = open_measured(ref, workspace, name=CANDIDATE, batch_size=options.batch_size)
+    generators: list[Generator | Judge] = [tuned]
     baselines = measured_models(recipe, "test")[1:]
     if not baselines or recipe.model.base is None:
         return generators
@@ -226,7 +241,7 @@ def _generators(ref: ModelRef, recipe: Recipe, training: list[Row], workspace: W
     if "base" in baselines:
         generators.append(base)
     if "few_shot" in baselines:
-        generators.append(_few_shot(base, training, options))
+        generators.append(_few_shot(base, _as_measured(recipe, training), options))
     return generators
 
 

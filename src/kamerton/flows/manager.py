@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kamerton.data.statistics import TokenLimit
 from kamerton.flows.compare import compare
 from kamerton.flows.data_context import token_limit
+from kamerton.flows.diagnose import diagnose_run
 from kamerton.flows.evaluate import evaluate
 from kamerton.flows.follow import watch
 from kamerton.flows.models import find_model
@@ -24,7 +25,7 @@ from kamerton.records.data import DataReport
 from kamerton.records.evaluation import EvaluationRecord
 
 if TYPE_CHECKING:
-    from kamerton.training.diagnosis import Issue
+    from kamerton.training.monitors import Alarm
 
 __all__ = ["FineTuningManager", "TrainingMonitor"]
 
@@ -84,11 +85,9 @@ class TrainingMonitor:
         """All steps and validations so far, oldest first."""
         return [event for event in read_events(self._run.path) if event["kind"] in {"step", "evaluated"}]
 
-    def detect_issues(self) -> list[Issue]:
-        """Failure, divergence, spikes and over-fitting, each with evidence, likely cause and what to change."""
-        from kamerton.training.diagnosis import diagnose
-
-        return diagnose(read_events(self._run.path))
+    def detect_issues(self) -> list[Alarm]:
+        """Every alarm so far, each with symptom, evidence, likely cause and what to change; as `kamerton diagnose`."""
+        return diagnose_run(self._run)
 
     def validate_results(self) -> list[str]:
         """What in the finished run is no longer as it was recorded, a sentence each; empty when all is."""

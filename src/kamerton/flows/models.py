@@ -16,10 +16,12 @@ from kamerton.records import RunRecord
 
 if TYPE_CHECKING:
     from kamerton.data.augment import Rewriter
+    from kamerton.evaluation import Generator, Judge
     from kamerton.models.generate import TransformersGenerator
+    from kamerton.models.load import LoadedModel
     from kamerton.registry import Registry
 
-__all__ = ["ModelRef", "find_model", "open_model", "open_registry", "open_rewriter"]
+__all__ = ["ModelRef", "find_model", "open_measured", "open_model", "open_registry", "open_rewriter"]
 
 
 @dataclass(frozen=True)
@@ -108,17 +110,47 @@ def open_model(
     batch_size: int = 16,
     on_progress: Callable[[int], None] | None = None,
 ) -> TransformersGenerator:
-    """Load a model for generating and scoring.
+    """Load a language model for generating and scoring.
 
     Args:
         name: what records call it; None takes the reference's own.
         template: `model.chat_template`, for a base model; a finished model knows its own.
 
     Raises:
+        RequestError: the model has a head in place of its vocabulary.
         StorageError: a file of a finished model is not the one that its run made.
     """
     from kamerton.models.generate import TransformersGenerator
-    from kamerton.models.load import load_base, load_finished
+
+    loaded = _loaded(ref, workspace, name, template)
+    if loaded.labels:
+        raise RequestError(
+            f"the model has a head for {', '.join(loaded.labels[:5])} and writes no answers",
+            where=loaded.name,
+            expected="a language model",
+            mend=f"kamerton evaluate {ref.name} measures it",
+        )
+    return TransformersGenerator(loaded, batch_size=batch_size, on_progress=on_progress)
+
+
+def open_measured(
+    ref: ModelRef, workspace: Workspace, *, name: str | None = None, template: str = "tokenizer", batch_size: int = 16
+) -> Generator | Judge:
+    """Load a model for measuring it: one that writes, one that classifies, or one that scores; see `open_model`."""
+    from kamerton.models.generate import TransformersGenerator
+    from kamerton.models.heads import Classifier, RewardModel, has_reward_head
+
+    loaded = _loaded(ref, workspace, name, template)
+    if has_reward_head(loaded):
+        return RewardModel(loaded, batch_size=batch_size)
+    if loaded.labels:
+        return Classifier(loaded, batch_size=batch_size)
+    return TransformersGenerator(loaded, batch_size=batch_size)
+
+
+def _loaded(ref: ModelRef, workspace: Workspace, name: str | None, template: str) -> LoadedModel:
+    from kamerton.models.load import load_base
+    from kamerton.models.methods import load_finished
 
     if ref.folder is None:
         loaded = load_base(ref.name, workspace.root, template=template)
@@ -127,7 +159,7 @@ def open_model(
             raise StorageError(damage[0], where=ref.name, mend=f"kamerton rebuild {ref.name} makes the model again")
         loaded = load_finished(ref.folder, workspace.root)
     loaded.name = name or ref.name
-    return TransformersGenerator(loaded, batch_size=batch_size, on_progress=on_progress)
+    return loaded
 
 
 def open_rewriter(model: str, workspace: Workspace) -> Rewriter:

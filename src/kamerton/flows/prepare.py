@@ -12,16 +12,21 @@ from kamerton.data.batches import InProcess, Runner
 from kamerton.data.statistics import TokenLimit
 from kamerton.flows.data_context import check_context
 from kamerton.flows.pipeline import PARTS, Pipeline
-from kamerton.flows.sources import OnStep, nobody
+from kamerton.flows.sources import OnStep, nobody, whole_rows
 from kamerton.ground.digests import canonical_json, digest, set_digest
 from kamerton.ground.errors import DataError, StorageError
 from kamerton.ground.files import storage_errors, write_text
+from kamerton.ground.rng import shuffled
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import Recipe
 from kamerton.records import DataLineage, PartLineage
 from kamerton.records.data import DataReport
 
 __all__ = ["Prepared", "prepare", "prepare_again", "weights_again"]
+
+
+EARLIER = "earlier"
+"""The part of a lineage that `training.ewc` estimates from."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +70,28 @@ def prepare(
     on_step("report")
     context = check_context(recipe, tokens, privacy=made.privacy, leaks=made.leaks, augmentation=made.augmentation)
     findings = report(made.read, made.cleaned, made.clusters, SplitResult(**made.parts), options.check, context)
+    parts = made.parts
+    if earlier := _earlier_rows(recipe, workspace):
+        parts = parts | {EARLIER: earlier}
     lineage = DataLineage(
-        versions=_commit(recipe, made.parts, workspace) if commit else {},
+        versions=_commit(recipe, parts, workspace) if commit else {},
         fingerprint=findings.fingerprint,
         sources={source.file: source.sha256 for source in made.read.sources},
-        parts={name: _part(rows) for name, rows in made.parts.items()},
+        parts={name: _part(rows) for name, rows in parts.items()},
         weights=_keep_weights(made.weights, workspace if commit else None),
     )
-    return Prepared(made.parts, made.weights, findings, lineage)
+    return Prepared(parts, made.weights, findings, lineage)
+
+
+def _earlier_rows(recipe: Recipe, workspace: Workspace) -> list[Row]:
+    """Rows of an earlier task that `training.ewc` estimates from; which ones is a function of the seed and the rows."""
+    asked = recipe.training.ewc
+    if asked is None:
+        return []
+    rows = {row.row_hash: row for row in whole_rows([asked.source], workspace)}
+    hashes = sorted(rows)
+    drawn = shuffled(hashes, recipe.training.seed, "ewc")[: asked.rows]
+    return [rows[hashes[place]] for place in sorted(drawn)]
 
 
 def prepare_again(lineage: DataLineage, workspace: Workspace) -> dict[str, list[Row]]:
@@ -82,7 +101,7 @@ def prepare_again(lineage: DataLineage, workspace: Workspace) -> dict[str, list[
         DataError: a version is gone, or its rows are not those that the run learned from; the part is named.
     """
     store = DatasetStore(workspace)
-    parts = {name: store.rows(lineage.versions[name]) if name in lineage.versions else [] for name in PARTS}
+    parts = {name: store.rows(lineage.versions[name]) if name in lineage.versions else [] for name in (*PARTS, EARLIER)}
     for name, recorded in lineage.parts.items():
         if _part(parts[name]) != recorded:
             raise DataError(

@@ -16,11 +16,11 @@ from kamerton.ground.digests import digest
 from kamerton.ground.errors import Interrupted, KamertonError, MachineError
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder, first_difference, read_trace
-from kamerton.recipe import Recipe, read_recipe, resolve
+from kamerton.recipe import Derived, Recipe, read_recipe, resolve
 from kamerton.records import RunRecord
 from kamerton.records.rebuild import RebuildRecord
 
-__all__ = ["rebuild"]
+__all__ = ["machine_differences", "rebuild", "recipe_differences", "what_changed"]
 
 
 def rebuild(
@@ -39,19 +39,20 @@ def rebuild(
         anyway: train also on another class of machine, where equal bits cannot be promised.
 
     Raises:
-        MachineError: this machine is of another class; the differences are told before anything is trained.
+        MachineError: this machine is of another class, or its class probe gives another hash; the differences are
+            told before anything is trained.
         Interrupted: stopped; nothing is kept of a rebuild that did not end.
     """
     place = (workspace or Workspace.at()).ensure()
     ref = find_model(model, place)
     run, recorded = ref.needs_run()
     began = time.monotonic()
-    other = _recipe_differences(recorded.recipe, _given_recipe(recipe, recorded)) if recipe is not None else []
-    changed = _what_changed(recorded, run, place) + other
-    differences = _class_differences(recorded)
+    other = recipe_differences(recorded.recipe, _given_recipe(recipe, recorded)) if recipe is not None else []
+    changed = what_changed(recorded, run, place) + other
+    differences = machine_differences(recorded)
     if differences and not anyway and not changed:
         raise MachineError(
-            "this machine is of another class than the one that made the model, so the bits cannot be the same:\n    "
+            "this machine is of another class than the one that made the model; equal bits cannot be promised:\n    "
             + "\n    ".join(differences),
             where=run.run_id,
             expected=f"machine class {recorded.environment.class_digest}",
@@ -67,11 +68,13 @@ def rebuild(
 
 
 def _given_recipe(path: Path, recorded: RunRecord) -> dict[str, Any]:
-    """A recipe file, resolved for the machine of the run: the number of its cores is no difference of the recipe."""
-    return resolve(read_recipe(path), recorded.environment.threads).recipe.model_dump(mode="json")
+    """A recipe file, resolved for the machine of the run: what that machine decided is no difference of the recipe."""
+    decided = recorded.recipe["training"]["compute"]
+    machine = {f"training.compute.{key}": Derived(value, "as recorded") for key, value in decided.items()}
+    return resolve(read_recipe(path), machine).recipe.model_dump(mode="json")
 
 
-def _what_changed(recorded: RunRecord, run: RunFolder, workspace: Workspace) -> list[str]:
+def what_changed(recorded: RunRecord, run: RunFolder, workspace: Workspace) -> list[str]:
     """Whatever of recipe, base and data is no longer what the run was made from."""
     changed = []
     if digest(recorded.recipe) != recorded.recipe_digest or run.recipe() != recorded.recipe:
@@ -86,13 +89,13 @@ def _what_changed(recorded: RunRecord, run: RunFolder, workspace: Workspace) -> 
     return changed
 
 
-def _recipe_differences(recorded: dict[str, object], given: dict[str, object], path: str = "") -> list[str]:
+def recipe_differences(recorded: dict[str, object], given: dict[str, object], path: str = "") -> list[str]:
     sentences = []
     for key in sorted(recorded.keys() | given.keys()):
         old, new = recorded.get(key), given.get(key)
         name = f"{path}{key}"
         if isinstance(old, dict) and isinstance(new, dict):
-            sentences += _recipe_differences(old, new, f"{name}.")
+            sentences += recipe_differences(old, new, f"{name}.")
         elif old != new:
             sentences.append(f"recipe: {name} was {old!r} and is now {new!r}")
     return sentences
@@ -115,14 +118,17 @@ def _base_differences(recorded: RunRecord, name: str, workspace: Workspace) -> l
     return sentences
 
 
-def _class_differences(recorded: RunRecord) -> list[str]:
+def machine_differences(recorded: RunRecord) -> list[str]:
+    """Why this machine may give other bits than that of the run, one sentence each; a small training tells it too."""
     from kamerton.models.load import pick_device
     from kamerton.training.environment import capture_environment, class_differences, make_deterministic
+    from kamerton.training.probe import probe
 
     options = Recipe.model_validate(recorded.recipe).training
-    make_deterministic(options.seed, options.threads or 1)
-    here = capture_environment(pick_device(options.device), options.threads or 1)
-    return class_differences(recorded.environment, here)
+    threads, device = options.compute.threads or 1, pick_device(options.compute.device)
+    make_deterministic(options.seed, threads)
+    measured = probe(threads, options.compute.precision or "fp32", device).hash if recorded.environment.probe else ""
+    return class_differences(recorded.environment, capture_environment(device, threads, measured))
 
 
 def _train_again(recorded: RunRecord, workspace: Workspace, on_progress: Progress | None) -> RunFolder:

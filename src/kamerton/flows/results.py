@@ -39,6 +39,9 @@ class Results:
     def rebuild_file(self) -> Path:
         return self.run.path / "rebuild.json"
 
+    def segment_file(self, begin: int, end: int) -> Path:
+        return self.run.path / f"segment-{begin}-{end}.json"
+
     @property
     def data(self) -> DataReport | None:
         return DataReport.read(self.data_file) if self.data_file.exists() else None

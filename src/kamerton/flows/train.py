@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from kamerton.flows.alarms import language_facts
 from kamerton.flows.data_context import token_limit
-from kamerton.flows.prepare import prepare, prepare_again, weights_again
+from kamerton.flows.launch import launch, refuse_in_group
+from kamerton.flows.origin import find_origin
+from kamerton.flows.prepare import prepare, prepare_again
+from kamerton.flows.ready import Progress, make_ready
 from kamerton.ground.digests import digest
 from kamerton.ground.errors import KamertonError, VerdictError
+from kamerton.ground.files import write_text
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder, find_run
 from kamerton.models.locate import locate
-from kamerton.recipe import Recipe, ResolvedRecipe, read_recipe, resolve
+from kamerton.recipe import Recipe, ResolvedRecipe, Translation, read_recipe, resolve
 from kamerton.records import BaseLineage, DataLineage, RunRecord
 from kamerton.records.data import DataReport
 
@@ -29,15 +34,30 @@ __all__ = ["Progress", "load_recipe", "resume", "run_recipe", "train"]
 LINEAGE = "data_lineage.json"
 """In the run folder before training begins: the versions that a resumption learns from."""
 
-Progress = Callable[[dict[str, Any]], None]
-"""Called with each step (`loss`), each validation (`validation_loss`), and whatever else should be told (`notice`)."""
 
+def load_recipe(
+    path: Path | str,
+    overrides: list[str] | None = None,
+    *,
+    workspace: Workspace | None = None,
+    processes: int | None = None,
+) -> ResolvedRecipe:
+    """Read, check and resolve a recipe for this machine.
 
-def load_recipe(path: Path | str, overrides: list[str] | None = None) -> ResolvedRecipe:
-    """Read, check and resolve a recipe for this machine."""
-    from kamerton.training.cores import physical_cores
+    Args:
+        workspace: where `model.base` may name a model that was trained before.
+        processes: how many share the run; a LLaMA-Factory file counts its batch a process.
+    """
+    from kamerton.training.machine import machine_choices
 
-    return resolve(read_recipe(Path(path), overrides or []), physical_cores())
+    source = read_recipe(Path(path), overrides or [], processes=processes)
+    choices = machine_choices(source.recipe.training.compute.device)
+    origin = find_origin(source.recipe, workspace or Workspace.at())
+    if origin is None:
+        return resolve(source, choices)
+    if origin.rate is not None:
+        choices |= {"training.learning_rate": origin.rate}
+    return origin.told(resolve(origin.begin(source), choices))
 
 
 def train(
@@ -46,42 +66,69 @@ def train(
     *,
     overrides: list[str] | None = None,
     run_name: str | None = None,
+    processes: int = 1,
     on_progress: Progress | None = None,
 ) -> RunRecord:
     """Train a recipe from the beginning.
 
     Args:
         run_name: beginning of the run id; None takes the recipe's name.
+        processes: how many share the run on this machine; more than one are started by torchrun.
 
     Raises:
         RecipeError: the recipe is wrong, or there is no such base model; no run is made.
         VerdictError: the data check fails, or a loss or gradient became non-finite.
         Interrupted: stopped; the error says how to go on.
     """
+    refuse_in_group()
     place = (workspace or Workspace.at()).ensure()
-    asked = recipe if isinstance(recipe, ResolvedRecipe) else load_recipe(recipe, overrides)
+    asked = (
+        recipe
+        if isinstance(recipe, ResolvedRecipe)
+        else load_recipe(recipe, overrides, workspace=place, processes=processes)
+    )
     if asked.recipe.model.base is not None:
         locate(asked.recipe.model.base, place.root)
     prepared = prepare(asked.recipe, place, tokens=token_limit(asked.recipe, place))
     refuse_failed(prepared.report)
     run = RunFolder.create(place.runs, asked.recipe.model_dump(mode="json"), run_name or asked.recipe.name)
+    if asked.translation is not None:
+        _note_translation(asked.translation, run, on_progress)
     prepared.report.write(run.path / "data_report.json")
     prepared.lineage.write(run.path / LINEAGE)
+    if processes > 1:
+        return launch(run, place, processes, on_progress)
     return run_recipe(asked.recipe, prepared.parts, prepared.lineage, run, place, on_progress)
 
 
-def resume(name: str, workspace: Workspace | None = None, *, on_progress: Progress | None = None) -> RunRecord:
+def resume(
+    name: str, workspace: Workspace | None = None, *, processes: int = 1, on_progress: Progress | None = None
+) -> RunRecord:
     """Train on from the newest whole checkpoint of a run, as if nothing had happened.
 
     A run that is complete already gives its record.
+
+    Args:
+        processes: how many share the run from here; another number than before gives other last bits.
     """
     place = (workspace or Workspace.at()).ensure()
     run = find_run(place, name)
     if run.record_file.exists():
         return RunRecord.read(run.record_file)
+    if processes > 1:
+        return launch(run, place, processes, on_progress)
     recipe = Recipe.model_validate(run.recipe())
     lineage = DataLineage.read(run.path / LINEAGE)
     return run_recipe(recipe, prepare_again(lineage, place), lineage, run, place, on_progress)
+
+
+def _note_translation(translation: Translation, run: RunFolder, on_progress: Progress | None) -> None:
+    """A LLaMA-Factory file stands in the run as it was given, beside the recipe that it became."""
+    write_text(run.path / "llamafactory.yaml", translation.text)
+    run.event("translated", **translation.event())
+    for notice in translation.notices:
+        if on_progress:
+            on_progress({"notice": notice})
 
 
 def refuse_failed(report: DataReport) -> None:
@@ -105,32 +152,29 @@ def run_recipe(
     """Train what a resolved recipe asks for in a run folder, from its newest checkpoint if it has one."""
     # The heavy rooms are imported here, so that a recipe's errors come in a tenth of a second.
     from kamerton.models.load import pick_device
-    from kamerton.tracking import LiveFollower
-    from kamerton.training.environment import capture_code, capture_environment, make_deterministic
-    from kamerton.training.examples import training_examples
+    from kamerton.tracking import LiveFollower, unavailable
+    from kamerton.training.environment import capture_code, capture_environment
+    from kamerton.training.parallel import Processes
     from kamerton.training.run import run_training
 
     options = recipe.training
-    follower = LiveFollower(run, workspace) if recipe.tracking.followers else nullcontext()
-    with run.held(), follower:
+    device = pick_device(options.compute.device)
+    group = Processes.join(options.parallel, device)
+    threads = group.threads(options.compute.threads or 1)
+    for sentence in unavailable(recipe.tracking.followers) if group.main and on_progress else ():
+        on_progress({"notice": sentence})  # type: ignore[misc]
+    follower = LiveFollower(run, workspace) if recipe.tracking.followers and group.main else nullcontext()
+    with run.held() if group.main else nullcontext(), follower, group:
         with _failure_noted(run):
-            device = pick_device(options.device)
-            make_deterministic(options.seed, options.threads or 1)
-            loaded = _start_model(recipe, parts["train"], workspace)
-            examples = {
-                "train": training_examples(options, parts["train"], loaded, weights_again(lineage, workspace)),
-                "validation": training_examples(options, parts["validation"], loaded),
-            }
-            _note_cut(examples["train"], len(parts["train"]), recipe, run)
+            loaded, objective, examples = make_ready(recipe, parts, lineage, workspace, threads)
+            _note_cut(examples["train"], parts["train"], recipe, run)
+            for note in examples["train"].notes:
+                run.event("noted", text=note)
+                if on_progress:
+                    on_progress({"notice": note})
         base, code = _base_lineage(recipe, loaded), capture_code()
-        result = run_training(
-            loaded,
-            {name: built.examples for name, built in examples.items()},
-            recipe.method,
-            options,
-            run,
-            on_progress,
-        )
+        learned = {name: built.examples for name, built in examples.items()}
+        result = run_training(loaded, objective, learned, recipe, run, on_progress, processes=group)
         document = recipe.model_dump(mode="json")
         record = RunRecord(
             run_id=run.run_id,
@@ -140,14 +184,17 @@ def run_recipe(
             data=lineage,
             base=base,
             code=code,
-            environment=capture_environment(device, options.threads or 1),
+            environment=capture_environment(device, threads, processes=group.world),
             result=result,
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        record.write(run.record_file)
-        run.event("finished", model_sha256=result.model_sha256)
+        if group.main:
+            record.write(run.record_file)
+            run.event("finished", model_sha256=result.model_sha256)
     if on_progress and isinstance(follower, LiveFollower) and follower.report.state == "behind":
-        on_progress({"notice": f"MLflow is behind ({follower.report.reason}); kamerton sync {run.run_id} catches up"})
+        on_progress(
+            {"notice": f"a tracker is behind ({follower.report.reason}); kamerton sync {run.run_id} catches up"}
+        )
     return record
 
 
@@ -161,32 +208,20 @@ def _failure_noted(run: RunFolder) -> Iterator[None]:
         raise
 
 
-def _start_model(recipe: Recipe, rows: list[Row], workspace: Workspace) -> LoadedModel:
-    """The base (or random weights) with the method applied."""
-    from kamerton.models.adapters import apply_method
-    from kamerton.models.load import load_base, pick_device
-    from kamerton.models.scratch import create
-
-    seed, device = recipe.training.seed, recipe.training.device
-    if recipe.model.architecture is not None:
-        texts = (row.answer for row in rows)
-        loaded = create(recipe.name, recipe.model.architecture, texts, seed=seed, device=pick_device(device))
-    else:
-        assert recipe.model.base is not None
-        loaded = load_base(recipe.model.base, workspace.root, template=recipe.model.chat_template, device=device)
-    apply_method(loaded, recipe.method, seed=seed)
-    return loaded
-
-
-def _note_cut(built: ExampleSet, rows: int, recipe: Recipe, run: RunFolder) -> None:
+def _note_cut(built: ExampleSet, rows: list[Row], recipe: Recipe, run: RunFolder) -> None:
     """Say what was cut or masked away, and stop where it is more than the recipe allows."""
     run.event(
-        "examples", sequences=len(built.examples), tokens=built.tokens, cut=len(built.cut), masked=len(built.masked)
+        "examples",
+        sequences=len(built.examples),
+        tokens=built.tokens,
+        cut=len(built.cut),
+        masked=len(built.masked),
+        **language_facts(rows, recipe.training.seed),
     )
-    share, allowed = (len(built.cut) + len(built.masked)) / rows, recipe.data.check.max_truncated
+    share, allowed = (len(built.cut) + len(built.masked)) / len(rows), recipe.data.check.max_truncated
     if share > allowed:
         raise VerdictError(
-            f"{len(built.cut)} of {rows} training rows are longer than {recipe.training.max_length} tokens and "
+            f"{len(built.cut)} of {len(rows)} training rows are longer than {recipe.training.max_length} tokens and "
             f"{len(built.masked)} more have nothing left to learn from ({share:.1%})",
             where=run.run_id,
             expected=f"at most {allowed:.1%} (data.check.max_truncated)",
@@ -195,7 +230,7 @@ def _note_cut(built: ExampleSet, rows: int, recipe: Recipe, run: RunFolder) -> N
 
 
 def _base_lineage(recipe: Recipe, loaded: LoadedModel) -> BaseLineage:
-    from kamerton.models.adapters import trainable_parameters
+    from kamerton.models.methods import trainable_parameters
 
     files = loaded.files
     return BaseLineage(

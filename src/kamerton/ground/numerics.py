@@ -1,4 +1,4 @@
-"""Switches that decide the bits of numeric libraries; they count only when set before the first import of those."""
+"""Switches that decide the bits of numeric libraries; they count only when set before those are first used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 __all__ = ["BIT_SWITCHES", "settle", "settled"]
 
 BIT_SWITCHES = {
-    # Reproducible kernels whatever the alignment of buffers and the number of threads that happen to be free.
+    # Without it MKL chooses by the alignment of buffers how it sums thin fp32 products, such as those of an adapter.
     "MKL_CBWR": "AUTO,STRICT",
     "MKL_DYNAMIC": "FALSE",
     "OMP_DYNAMIC": "FALSE",
@@ -18,13 +18,31 @@ BIT_SWITCHES = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 
+_NO_CHOICE = ("OMP_DYNAMIC",)
+"""With another value oneDNN leaves parts of a bfloat16 product unwritten while the machine is busy."""
+
+_OBSERVED = (
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+)
+"""Switches that change bits and are the user's affair: nothing is set, but a run's record names those that are."""
+
 
 def settle() -> None:
-    """Set each switch that the user has not set; to be called before torch is imported."""
+    """Set each switch that the user has not set; to be called before torch is used."""
     for name, value in BIT_SWITCHES.items():
-        os.environ.setdefault(name, value)
+        if name in _NO_CHOICE:
+            os.environ[name] = value
+        else:
+            os.environ.setdefault(name, value)
 
 
 def settled() -> dict[str, str]:
     """The switches as they are; part of a run's record."""
-    return {name: os.environ.get(name, "") for name in sorted(BIT_SWITCHES)}
+    always = {name: os.environ.get(name, "") for name in (*sorted(BIT_SWITCHES), "ATEN_CPU_CAPABILITY")}
+    return always | {name: os.environ[name] for name in _OBSERVED if os.environ.get(name)}

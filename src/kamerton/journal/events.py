@@ -16,8 +16,9 @@ _FILE = "events.jsonl"
 def append_event(folder: Path, kind: str, **fields: Any) -> None:
     """Append one event: `kind`, the UTC time, and JSON-able fields.
 
-    Kinds in use: `started`, `resumed`, `step` (step, loss, learning_rate, grad_norm, tokens_per_second),
-    `evaluated` (step, loss), `saved` (step), `stopped` (reason), `failed` (reason), `finished`.
+    Kinds in use: `started`, `resumed`, `step` (step, loss, learning_rate, grad_norm, tokens_per_second,
+    seconds, memory_mib, metrics), `evaluated` (step, loss, error, metrics), `alarm` (alarm, step, severity, symptom,
+    evidence, cause, change), `saved` (step), `stopped` (reason), `failed` (reason), `finished`.
     """
     append_line(folder / _FILE, {"kind": kind, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields})
 

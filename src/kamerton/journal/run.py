@@ -18,6 +18,7 @@ from kamerton.ground.files import storage_errors, write_text
 from kamerton.ground.locks import take_lock
 from kamerton.ground.settings import Workspace
 from kamerton.journal.events import append_event, read_events
+from kamerton.journal.trace import TRACE
 
 __all__ = ["RunFolder", "RunState", "find_run", "list_runs"]
 
@@ -25,6 +26,10 @@ RunState = Literal["running", "complete", "stopped", "failed"]
 
 _PATIENCE_S = 0.5
 """Who asks for the state of a run holds its lock for a moment: to take the lock for good, wait that out."""
+
+
+_RANKS = "ranks"
+"""Below a run: the journals of the other processes that share it, by rank."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,20 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
+        """Those of the run; the processes that share it have them together."""
+        whole = self.path.parents[1] if self.path.parent.name == _RANKS else self.path
+        return whole / "checkpoints"
+
+    @property
+    def trace_file(self) -> Path:
+        return self.path / TRACE
+
+    def of_rank(self, rank: int) -> RunFolder:
+        """Where another of the processes that share the run keeps its journal."""
+        folder = RunFolder(self.path / _RANKS / str(rank))
+        with storage_errors(folder.path):
+            folder.path.mkdir(parents=True, exist_ok=True)
+        return folder
 
     @property
     def model(self) -> Path:

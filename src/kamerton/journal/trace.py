@@ -20,12 +20,12 @@ from kamerton.ground.errors import RequestError, StorageError
 from kamerton.ground.files import storage_errors, write_text
 from kamerton.journal.lines import append_line
 
-__all__ = ["GENESIS", "Trace", "TraceStep", "first_difference", "read_trace"]
+__all__ = ["GENESIS", "TRACE", "Trace", "TraceStep", "first_difference", "read_trace"]
 
 GENESIS = "0" * 64
 """The hash before the first line."""
 
-_FILE = "trace.jsonl"
+TRACE = "trace.jsonl"
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,21 @@ class TraceStep:
 
     step: int
     """From 1."""
-    loss: float
-    """Mean negative log-likelihood per trained token, in nats."""
-    grad_norm: float
-    """L2 norm before clipping."""
+    loss: float | None
+    """Mean over the step's units (trained tokens, pairs); None where it was not finite."""
+    grad_norm: float | None
+    """L2 norm before clipping; None where it was not finite."""
     learning_rate: float
     """Rate that this step used."""
     tokens: int
     """Trained tokens of the step."""
     batch: str
     """Digest of the token ids and labels that the step saw."""
+    state: str
+    """Digest of the moving weights and the optimiser after the step, at regular checkpoints and the last step; else
+    empty."""
+    skipped: bool
+    """The weights were left as they were (`skip_step` of `training.alarms`)."""
     previous: str
     """Hash of the line before."""
     hash: str
@@ -59,9 +64,10 @@ class Trace:
     """Writes a run's trace; `keep` cuts it back to a checkpoint before a resumption."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / _FILE
+        self._path = folder / TRACE
         self.head = GENESIS
         self.steps = 0
+        self.last: TraceStep | None = None
 
     def keep(self, steps: int) -> None:
         """Keep the first `steps` lines, verified, and go on after them.
@@ -76,14 +82,15 @@ class Trace:
                 f"the trace ends at step {len(kept)}, before the checkpoint at step {steps}", where=str(self._path)
             )
         write_text(self._path, "".join(canonical_json(asdict(step)) + "\n" for step in kept))
-        self.head = kept[-1].hash if kept else GENESIS
+        self.last = kept[-1] if kept else None
+        self.head = self.last.hash if self.last else GENESIS
         self.steps = steps
 
     def append(self, **fields: Any) -> TraceStep:
-        """Append the next step: loss, grad_norm, learning_rate, tokens, batch."""
+        """Append the next step: loss, grad_norm, learning_rate, tokens, batch, state, skipped."""
         step = _seal({"step": self.steps + 1, **fields}, self.head)
         append_line(self._path, asdict(step))
-        self.head, self.steps = step.hash, step.step
+        self.last, self.head, self.steps = step, step.hash, step.step
         return step
 
     def sync(self) -> None:
@@ -98,7 +105,7 @@ def read_trace(folder: Path) -> list[TraceStep]:
     Raises:
         StorageError: a line was changed, removed or put in; the step is named.
     """
-    return list(_verified(folder / _FILE))
+    return list(_verified(folder / TRACE))
 
 
 def _verified(path: Path) -> Iterator[TraceStep]:
@@ -127,11 +134,19 @@ def _parse(line: bytes) -> TraceStep | None:
 
 
 def first_difference(ours: Sequence[TraceStep], theirs: Sequence[TraceStep]) -> tuple[int, list[str]] | None:
-    """The first step at which two traces part and the fields that differ there; None when they are equal."""
+    """The first step at which two traces part and the fields that differ there; None when they are equal.
+
+    That one run sealed its state at a step and the other did not is no difference of what they did.
+    """
     for mine, other in zip(ours, theirs, strict=False):
-        if mine.hash != other.hash:
-            left, right = asdict(mine), asdict(other)
-            return mine.step, [key for key in left if key != "hash" and left[key] != right[key]]
+        if mine.hash != other.hash and (parted := _differences(asdict(mine), asdict(other))):
+            return mine.step, parted
     if len(ours) != len(theirs):
         return min(len(ours), len(theirs)) + 1, ["steps"]
     return None
+
+
+def _differences(left: dict[str, Any], right: dict[str, Any]) -> list[str]:
+    both_sealed = left["state"] and right["state"]
+    passed = {"hash", "previous"} | (set() if both_sealed else {"state"})
+    return [key for key in left if key not in passed and left[key] != right[key]]

@@ -75,7 +75,7 @@ class EvaluationRecord(Record):
     shots_used: int | None = None
     """Fewest examples in any few-shot prompt; None without a few-shot prompt."""
     left_out: int
-    """Items beyond `evaluation.max_items`."""
+    """Items beyond `evaluation.max_items`, and answers that are marked as not liked."""
     cut_off: int
     """Answers that reached `max_new_tokens`."""
     n_clusters: int

@@ -74,15 +74,21 @@ class Environment(Part):
     capability: str
     """What torch dispatches to (`torch.backends.cpu.get_cpu_capability`)."""
     threads: int
+    """Of each process."""
+    processes: int = 1
+    """How many shared the run."""
     settings: dict[str, str]
     """Environment variables and library switches that change bits."""
     packages: dict[str, str]
     """Versions of the packages whose code computes."""
+    probe: str = ""
+    """Hash of a fixed small training: the class of the machine as it computes; empty in records from before it."""
 
     @property
     def machine_class(self) -> dict[str, Any]:
-        """What must be equal for equal bits; the processor's name is told but does not decide."""
-        return self.model_dump(mode="json", exclude={"cpu", "platform", "python"})
+        """What must be equal for equal bits, as it can be named; the processor's name is told but does not decide, and
+        the probe, which is measured, is compared on its own."""
+        return self.model_dump(mode="json", exclude={"cpu", "platform", "python", "probe"})
 
     @property
     def class_digest(self) -> str:

@@ -1,13 +1,16 @@
-"""Checkpoints without pickle: moving weights, optimiser and random state as safetensors, sealed by a manifest.
+"""Checkpoints without pickle: moving weights and optimiser state as safetensors, sealed by a manifest.
 
-A checkpoint is written under a temporary name and renamed when whole; what no manifest vouches for is none.
+What is random is a function of the seed and the step, so that no generator needs to be saved. A checkpoint is written
+under a temporary name and renamed when whole; what no manifest vouches for is none.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +21,22 @@ from kamerton.ground.digests import canonical_json, folder_digests
 from kamerton.ground.errors import StorageError
 from kamerton.ground.files import storage_errors, swap_folder, write_text
 from kamerton.models.tensors import read_tensors, write_tensors
+from kamerton.training.parallel import put_back, whole
 
-__all__ = ["JOURNAL", "Checkpoint", "load_random_state", "load_state", "newest_whole", "prune", "save_state"]
+__all__ = [
+    "JOURNAL",
+    "Checkpoint",
+    "load_state",
+    "newest_whole",
+    "prune",
+    "read_checkpoint",
+    "save_state",
+    "state_digest",
+]
 
 _MANIFEST = "manifest.json"
 JOURNAL = "journal.json"
-"""Document of a checkpoint that says where the journal stood."""
+"""Document of a checkpoint that says where the run stood."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +46,7 @@ class Checkpoint:
     path: Path
     step: int
     journal: dict[str, Any]
-    """Where the journal stood: trained tokens and the head of the trace."""
+    """Where the run stood: trained tokens, the head of the trace, the best measurement."""
 
 
 def _folder(root: Path, step: int) -> Path:
@@ -45,25 +58,32 @@ def save_state(
     step: int,
     weights: dict[str, torch.nn.Parameter],
     optimizer: torch.optim.Optimizer,
-    documents: dict[str, str],
+    journal: dict[str, Any],
+    *,
+    write: bool = True,
 ) -> Path:
     """Write a whole checkpoint, or none.
 
     Args:
-        documents: further files by name, as text.
+        journal: where the run stood; `step` is in it.
+        write: False for a process that only gives its part of the weights.
 
     Raises:
         StorageError: the disk is full or the folder may not be written; the checkpoint before is untouched.
     """
     target = _folder(root, step)
+    moving = {name: whole(weight) for name, weight in weights.items()}
+    state = dict(_optimizer_tensors(weights, optimizer))
+    if not write:
+        return target
     ready = root / f".{target.name}.part"
     with storage_errors(target):
         shutil.rmtree(ready, ignore_errors=True)
         ready.mkdir(parents=True)
         try:
-            _write_tensors(ready, weights, optimizer)
-            for name, text in documents.items():
-                write_text(ready / name, text)
+            write_tensors(moving, ready / "weights.safetensors")
+            write_tensors(state, ready / "optimizer.safetensors")
+            write_text(ready / JOURNAL, canonical_json(journal) + "\n")
             write_text(ready / _MANIFEST, canonical_json(folder_digests(ready)) + "\n")
             swap_folder(ready, target)
         finally:
@@ -71,22 +91,24 @@ def save_state(
     return target
 
 
-def _write_tensors(ready: Path, weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
-    moving = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
-    write_tensors(moving, ready / "weights.safetensors")
-    write_tensors(dict(_optimizer_tensors(weights, optimizer)), ready / "optimizer.safetensors")
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    write_tensors(states, ready / "random.safetensors")
-
-
 def _optimizer_tensors(
     weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer
 ) -> Iterator[tuple[str, torch.Tensor]]:
+    """By name, because a state that was loaded has its keys in another order than one that grew."""
     for name, weight in weights.items():
-        for key, value in optimizer.state[weight].items():
-            yield f"{name}/{key}", torch.as_tensor(value).detach().cpu().clone().contiguous()
+        for key, value in sorted(optimizer.state[weight].items()):
+            yield f"{name}/{key}", whole(torch.as_tensor(value)).clone()
+
+
+def state_digest(weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> str:
+    """Digest of what a checkpoint would hold: the weights that move, and the optimiser's state."""
+    running = hashlib.sha256()
+    tensors = itertools.chain(weights.items(), _optimizer_tensors(weights, optimizer))
+    for name, tensor in tensors:
+        plain = whole(tensor)
+        running.update(f"{name}:{plain.dtype}:{tuple(plain.shape)}".encode())
+        running.update(plain.view(-1).view(torch.uint8).numpy().data)
+    return running.hexdigest()
 
 
 def load_state(
@@ -102,24 +124,16 @@ def load_state(
         raise StorageError("the checkpoint has other weights than the recipe trains", where=str(checkpoint.path))
     with torch.no_grad():
         for name, weight in weights.items():
-            weight.copy_(saved[name])
+            weight.copy_(put_back(saved[name], weight))
     if optimizer is None:
         return
     tensors = read_tensors(checkpoint.path / "optimizer.safetensors")
     for name, weight in weights.items():
         keys = [key for key in tensors if key.rpartition("/")[0] == name]
         optimizer.state[weight] = {
-            key.rpartition("/")[2]: tensors[key] if tensors[key].dim() == 0 else tensors[key].to(weight.device)
+            key.rpartition("/")[2]: tensors[key] if tensors[key].dim() == 0 else put_back(tensors[key], weight)
             for key in keys
         }
-
-
-def load_random_state(checkpoint: Checkpoint) -> None:
-    """Put torch's random state (dropout) back."""
-    states = read_tensors(checkpoint.path / "random.safetensors")
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
 
 
 def newest_whole(root: Path) -> tuple[Checkpoint | None, list[str]]:
@@ -128,10 +142,27 @@ def newest_whole(root: Path) -> tuple[Checkpoint | None, list[str]]:
     for path in sorted(root.glob("step-*"), reverse=True):
         fault = _fault(path)
         if fault is None:
-            journal = json.loads((path / JOURNAL).read_text(encoding="utf-8"))
-            return Checkpoint(path, int(journal["step"]), journal), passed
+            return _read(path), passed
         passed.append(f"{path.name}: {fault}")
     return None, passed
+
+
+def read_checkpoint(root: Path, step: int) -> Checkpoint:
+    """The checkpoint of a step, verified.
+
+    Raises:
+        StorageError: it is not there, or damaged.
+    """
+    path = _folder(root, step)
+    fault = _fault(path)
+    if fault is not None:
+        raise StorageError(f"the checkpoint of step {step} cannot be used: {fault}", where=str(path))
+    return _read(path)
+
+
+def _read(path: Path) -> Checkpoint:
+    journal = json.loads((path / JOURNAL).read_text(encoding="utf-8"))
+    return Checkpoint(path, int(journal["step"]), journal)
 
 
 def _fault(path: Path) -> str | None:
@@ -144,16 +175,23 @@ def _fault(path: Path) -> str | None:
     present = folder_digests(path)
     present.pop(_MANIFEST)
     changed = sorted(name for name in manifest.keys() | present.keys() if manifest.get(name) != present.get(name))
-    return f"damaged: {', '.join(changed)}" if changed else None
+    if changed:
+        return f"damaged: {', '.join(changed)}"
+    step = _read(path).step
+    return None if path == _folder(path.parent, step) else f"it is the checkpoint of step {step}"
 
 
-def prune(root: Path, keep: int, newest: int) -> None:
+def prune(root: Path, keep: int, newest: int, spared: Callable[[int], bool] = lambda step: False) -> None:
     """Remove all but `keep` checkpoints up to step `newest`, and what killed processes left unfinished.
+
+    Args:
+        spared: checkpoints that stay whatever their age.
 
     What is newer than the newest whole one is damaged: it goes, so that it does not count as one that is kept.
     """
     last = _folder(root, newest)
     found = sorted(root.glob("step-*"))
-    kept = [path for path in found if path.name <= last.name][-keep:]
+    whole = [path for path in found if path.name <= last.name]
+    kept = {*whole[-keep:], *(path for path in whole if spared(int(path.name.removeprefix("step-"))))}
     for path in [*(path for path in found if path not in kept), *root.glob(".step-*.part")]:
         shutil.rmtree(path, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import random
 import subprocess
@@ -15,6 +14,7 @@ import torch
 from kamerton.ground.digests import digest, file_digest
 from kamerton.ground.numerics import settled
 from kamerton.records import CodeLineage, Environment
+from kamerton.training.contract import refuse_luck
 
 __all__ = ["capture_code", "capture_environment", "class_differences", "make_deterministic"]
 
@@ -23,7 +23,11 @@ _VECTOR_PREFIXES = ("avx", "amx", "fma", "sse4", "neon", "asimd", "sve")
 
 
 def make_deterministic(seed: int, threads: int) -> None:
-    """Seed every generator and forbid kernels whose result depends on luck."""
+    """Seed every generator and forbid kernels whose result depends on luck.
+
+    Raises:
+        MachineError: the numeric libraries were set up in a way that cannot be exact.
+    """
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -32,10 +36,17 @@ def make_deterministic(seed: int, threads: int) -> None:
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+    refuse_luck(threads)
 
 
-def capture_environment(device: torch.device, threads: int) -> Environment:
-    """The machine and the packages, as far as bits depend on them."""
+def capture_environment(device: torch.device, threads: int, probe: str = "", processes: int = 1) -> Environment:
+    """The machine and the packages, as far as bits depend on them.
+
+    Args:
+        threads: of each process.
+        probe: hash of the class probe (`kamerton.training.probe`); empty where it was not run.
+        processes: how many share the run.
+    """
     name, flags = _processor()
     return Environment(
         python=platform.python_version(),
@@ -45,13 +56,19 @@ def capture_environment(device: torch.device, threads: int) -> Environment:
         instruction_sets=sorted(flag for flag in flags if flag.startswith(_VECTOR_PREFIXES)),
         capability=torch.backends.cpu.get_cpu_capability(),
         threads=threads,
-        settings=settled() | {"ATEN_CPU_CAPABILITY": os.environ.get("ATEN_CPU_CAPABILITY", "")},
+        processes=processes,
+        settings=settled(),
         packages={package: metadata.version(package) for package in _PACKAGES},
+        probe=probe,
     )
 
 
 def class_differences(recorded: Environment, here: Environment) -> list[str]:
-    """One sentence for each way in which this machine is of another class than the recorded one."""
+    """One sentence for each way in which this machine is of another class than the recorded one; empty for none.
+
+    Two class probes that differ are a difference too. Where they agree and the classes do not, the last sentence says
+    so: the versions or flags that differ then change nothing of what the probe computes.
+    """
     ours, theirs = here.machine_class, recorded.machine_class
     sentences = []
     for key in sorted(ours.keys() | theirs.keys()):
@@ -64,7 +81,18 @@ def class_differences(recorded: Environment, here: Environment) -> list[str]:
             sentences.append(f"{key}: missing here {missing or 'none'}, only here {more or 'none'}")
         elif mine != other:
             sentences.append(f"{key}: recorded {other!r}, here {mine!r}")
-    return sentences
+    return sentences + _probe_sentence(recorded.probe, here.probe, bool(sentences))
+
+
+def _probe_sentence(recorded: str, here: str, class_differs: bool) -> list[str]:
+    """What was measured, beside what was listed; nothing where one of the two was not measured."""
+    if not recorded or not here:
+        return []
+    if recorded != here:
+        return [f"probe: recorded {recorded}, here {here}: the same small training comes out otherwise on this machine"]
+    return (
+        [f"probe: {here} on both, so that the arithmetic agrees although the classes differ"] if class_differs else []
+    )
 
 
 def capture_code() -> CodeLineage:

@@ -9,16 +9,17 @@ from typing import Any
 import torch
 
 from kamerton.data.rows import Row
-from kamerton.models.adapters import apply_method, trainable_parameters
+from kamerton.models.methods import apply_method, trainable_parameters
 from kamerton.models.load import LoadedModel, load_base, pick_device
 from kamerton.models.scratch import create
 from kamerton.recipe import Recipe
-from kamerton.training.examples import Example, training_examples
-from kamerton.training.run import plan_steps
+from kamerton.training.examples import Example
+from kamerton.training.objectives import build_objective, head_labels
+from kamerton.training.order import plan_steps
 
 __all__ = ["forecast"]
 
-_NONE = Example("", [], [])
+_NONE = Example("", ())
 """Stands for the rows of a recipe whose data cannot be read."""
 
 _PROCESS_BYTES = 600 << 20
@@ -37,17 +38,17 @@ def forecast(recipe: Recipe, rows: Sequence[Row], root: Path, weights: Sequence[
     2205.05198, without the attention matrix, which is never held), and three copies of the logits.
     """
     options = recipe.training
-    pick_device(options.device)
-    loaded = _scratch(recipe, rows) if recipe.model.architecture else _base(recipe, root)
+    pick_device(options.compute.device)
+    loaded = _scratch(recipe, rows) if recipe.model.architecture else _base(recipe, root, rows)
     apply_method(loaded, recipe.method, seed=options.seed)
     length = min(options.max_length, loaded.context)
-    built = training_examples(options, rows, loaded, weights)
+    built = build_objective(options, loaded).examples(rows, weights)
     plan = plan_steps(built.examples or [_NONE], options)
-    longest = max((len(example.ids) for example in built.examples), default=length)
+    longest = max((example.length for example in built.examples), default=length)
     config = loaded.model.config
     parameters = sum(weight.numel() for weight in loaded.model.parameters())
     moving = sum(weight.numel() for weight in trainable_parameters(loaded.model).values())
-    tokens = options.batch_size * longest
+    tokens = max(options.compute.forward_tokens or 2048, longest)
     per_token = 34 * config.hidden_size * config.num_hidden_layers + 3 * config.vocab_size
     state = 12 * moving
     return {
@@ -60,13 +61,16 @@ def forecast(recipe: Recipe, rows: Sequence[Row], root: Path, weights: Sequence[
         "steps": plan.steps,
         "peak_bytes": _PROCESS_BYTES + 4 * parameters + state + 4 * tokens * per_token,
         "disk_bytes": (options.keep_checkpoints + 1) * (state + 4 * moving),
-        "cut_share": (len(built.cut) + len(built.masked)) / max(len(rows), 1) if options.objective == "sft" else 0.0,
+        "cut_share": (len(built.cut) + len(built.masked)) / max(len(rows), 1)
+        if options.objective.kind != "pretrain"
+        else 0.0,
     }
 
 
-def _base(recipe: Recipe, root: Path) -> LoadedModel:
+def _base(recipe: Recipe, root: Path, rows: Sequence[Row]) -> LoadedModel:
     assert recipe.model.base is not None
-    return load_base(recipe.model.base, root, template=recipe.model.chat_template, device="cpu")
+    labels = head_labels(recipe.training.objective, rows)
+    return load_base(recipe.model.base, root, template=recipe.model.chat_template, device="cpu", labels=labels)
 
 
 def _scratch(recipe: Recipe, rows: Sequence[Row]) -> LoadedModel:

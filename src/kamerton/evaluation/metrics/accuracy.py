@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from kamerton.chat.answers import label_of
 from kamerton.evaluation.metrics.base import Metric, Observed
-from kamerton.evaluation.metrics.labels import label_of
 from kamerton.recipe import EvaluationSection
 
 __all__ = ["Accuracy"]

@@ -24,6 +24,8 @@ class Observed:
     """None where no answer was generated, as for plain texts."""
     score: Score | None
     """None where the reference was not scored."""
+    lead: float | None = None
+    """How far the best answer is above the next one; None for an item with one answer."""
 
 
 class Metric(ABC):
@@ -31,8 +33,8 @@ class Metric(ABC):
 
     name: ClassVar[str]
     better: ClassVar[Literal["higher", "lower"]] = "higher"
-    needs: ClassVar[Literal["answer", "score"]] = "answer"
-    """Whether the model must answer the prompt or score the reference."""
+    needs: ClassVar[Literal["answer", "score", "pair"]] = "answer"
+    """Whether the model must answer the prompt, score the reference, or score several answers."""
     binary: ClassVar[bool] = False
     """The statistic is a share of items: their values are 0 or 1 and it is their mean."""
     bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-
+from kamerton.chat.answers import same_answer
 from kamerton.evaluation.metrics.base import Metric, Observed
 from kamerton.recipe import EvaluationSection
 
@@ -11,11 +10,7 @@ __all__ = ["ExactMatch"]
 
 
 class ExactMatch(Metric):
-    """1 where answer and reference are equal, but for white space and the way that letters are composed.
-
-    Surrounding space is cut, runs of white space (line ends too) become one space, and both are brought to Unicode
-    NFC, in which `ą` is one letter however it was typed. Case and punctuation count.
-    """
+    """1 where answer and reference are equal, but for white space and the way that letters are composed."""
 
     name = "exact_match"
     binary = True
@@ -24,8 +19,4 @@ class ExactMatch(Metric):
         """None where no answer was generated."""
         if observed.answer is None:
             return None
-        return float(_normal(observed.answer) == _normal(observed.reference))
-
-
-def _normal(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())
+        return float(same_answer(observed.answer, observed.reference))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from kamerton.chat.answers import has_form
 from kamerton.evaluation.metrics.base import Metric, Observed
 from kamerton.recipe import EvaluationSection
 
@@ -11,11 +10,7 @@ __all__ = ["Form"]
 
 
 class Form(Metric):
-    """1 where the whole answer, without surrounding space, matches `evaluation.form`.
-
-    `.` does not match a line end, and `^` and `$` stand for the ends of the answer: a form of several lines writes
-    its line ends out, or switches with `(?s)` or `(?m)`.
-    """
+    """1 where the whole answer, without surrounding space, matches `evaluation.form`."""
 
     name = "form"
     binary = True
@@ -24,4 +19,4 @@ class Form(Metric):
         """None where no answer was generated."""
         if observed.answer is None or options.form is None:
             return None
-        return float(re.fullmatch(options.form, observed.answer.strip()) is not None)
+        return float(has_form(options.form, observed.answer))

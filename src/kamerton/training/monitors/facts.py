@@ -1,0 +1,122 @@
+"""What can be known of the examples before the first step."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kamerton.chat import IGNORED
+from kamerton.ground.rng import shuffled, stream_seed
+from kamerton.training.examples import Example
+
+__all__ = ["dependence", "example_facts"]
+
+_SAMPLE = 400
+_TOKENS = 512
+_PERMUTATIONS = 999
+
+
+def example_facts(
+    training: Sequence[Example], validation: Sequence[Example], ends: Collection[int], max_length: int, seed: int
+) -> dict[str, Any]:
+    """Fields of `Facts` that examples answer.
+
+    Args:
+        ends: tokens that end a turn or a text.
+        max_length: an example as long as this was cut, so that its end is not looked at.
+    """
+    digests = [_digest(example) for example in training]
+    known = set(digests)
+    whole = [example for example in training if all(each.length < max_length for each in example.sequences)]
+    closed = [all(_closed(each.ids, each.labels, ends) for each in example.sequences) for example in whole]
+    tokens = sum(example.length for example in training)
+    sample = _sample(training, digests, seed)
+    return {
+        "examples": len(training),
+        "distinct": len(known),
+        "learned_share": sum(example.trained for example in training) / tokens if tokens else None,
+        "validation": len(validation),
+        "leaked": sum(_digest(example) in known for example in validation),
+        "closed": sum(closed) / len(closed) if closed else None,
+        "paired": len(sample),
+        "chance": dependence(sample, seed) if len(sample) > 1 else None,
+    }
+
+
+def dependence(pairs: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]], seed: int) -> float:
+    """Probability that answers put to questions by lot would fit them as well as these do.
+
+    Two permutation tests over bags of tokens weighed by their rarity (tf-idf): whether a question shares more tokens
+    with its own answer than with others, and whether the most alike question has a more alike answer; the smaller
+    probability counts, twice (Bonferroni).
+
+    Args:
+        pairs: tokens of question and answer.
+    """
+    questions, answers = (_bags([pair[side] for pair in pairs]) for side in (0, 1))
+    shared = _common(pairs)
+    alike = questions @ questions.T
+    np.fill_diagonal(alike, -1.0)
+    nearest = alike.argmax(axis=1)
+    answers_alike = answers @ answers.T
+    generator = np.random.default_rng(stream_seed(seed, "dependence"))
+    index = np.arange(len(pairs))
+    found = np.array([shared[index, index].mean(), answers_alike[index, nearest].mean()])
+    as_good = np.zeros(2)
+    for _ in range(_PERMUTATIONS):
+        lot = generator.permutation(len(pairs))
+        drawn = np.array([shared[index, lot].mean(), answers_alike[lot, lot[nearest]].mean()])
+        as_good += drawn >= found - 1e-9
+    return float(min(1.0, 2.0 * ((1.0 + as_good) / (1.0 + _PERMUTATIONS)).min()))
+
+
+def _bags(texts: Sequence[NDArray[np.int32]], vocabulary: NDArray[np.int32] | None = None) -> NDArray[np.float64]:
+    """(E, W) tf-idf vectors of length 1; a text without a known token is a vector of zeros."""
+    words = np.unique(np.concatenate(texts)) if vocabulary is None else vocabulary
+    counts = np.zeros((len(texts), len(words)))
+    for row, text in enumerate(texts):
+        known, times = np.unique(text[np.isin(text, words)], return_counts=True)
+        counts[row, np.searchsorted(words, known)] = 1.0 + np.log(times)
+    bags = counts * np.log((1.0 + len(texts)) / (1.0 + (counts > 0).sum(axis=0)))
+    length = np.linalg.norm(bags, axis=1, keepdims=True)
+    return np.asarray(bags / np.where(length > 0, length, 1.0))
+
+
+def _common(pairs: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]]) -> NDArray[np.float64]:
+    """(E, E) how alike each question and each answer are."""
+    words = np.unique(np.concatenate([text for pair in pairs for text in pair]))
+    questions, answers = (_bags([pair[side] for pair in pairs], words) for side in (0, 1))
+    return np.asarray(questions @ answers.T)
+
+
+def _sample(
+    training: Sequence[Example], digests: Sequence[str], seed: int
+) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """Questions and answers of different examples of one sequence, drawn by the seed."""
+    first = {digest: index for index, digest in reversed(list(enumerate(digests)))}
+    chosen = [first[digest] for digest in sorted(first)]
+    pairs = []
+    for place in shuffled([training[index].id for index in chosen], seed, "facts"):
+        example = training[chosen[place]]
+        ids, learned = example.sequences[0].ids, example.sequences[0].labels != IGNORED
+        if len(example.sequences) == 1 and learned.any() and not learned[1:].all():
+            pairs.append((ids[~learned][-_TOKENS:], ids[learned][:_TOKENS]))
+        if len(pairs) == _SAMPLE:
+            break
+    return pairs
+
+
+def _digest(example: Example) -> str:
+    running = hashlib.sha256(repr(example.value).encode())
+    for sequence in example.sequences:
+        running.update(sequence.length.to_bytes(8, "big") + sequence.ids.tobytes())
+    return running.hexdigest()
+
+
+def _closed(ids: NDArray[np.int32], labels: NDArray[np.int32], ends: Collection[int]) -> bool:
+    learned = np.flatnonzero(labels != IGNORED)
+    return bool(len(learned)) and int(ids[learned[-1]]) in ends

@@ -1,0 +1,154 @@
+"""Next-token prediction: over answers (`sft`) and over texts (`pretrain`)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+
+from kamerton.chat import IGNORED, Message, Tokens
+from kamerton.data.rows import Row, RowKind
+from kamerton.ground.functions import load_function
+from kamerton.ground.rng import draw
+from kamerton.models.load import LoadedModel
+from kamerton.recipe import PretrainObjective, SftObjective, TrainingSection
+from kamerton.training.consolidation import Consolidation
+from kamerton.training.examples import Example, ExampleSet, TokenSequence
+from kamerton.training.network import Batch, Network
+from kamerton.training.objectives.base import Loss, Losses, Objective, OpenModel, Told
+
+__all__ = ["Pretrain", "Sft"]
+
+
+class _NextToken(Objective):
+    """Mean negative log-likelihood of a learned token, in nats."""
+
+    kinds: ClassVar[frozenset[RowKind]] = frozenset({"text", "conversation"})
+
+    _held: Consolidation | None = None
+
+    def start(self, network: Network, parts: dict[str, list[Example]], told: Told) -> None:
+        if self.options.ewc is not None:
+            earlier = parts["earlier"]
+            told({"notice": f"estimating what the earlier task needs from {len(earlier)} rows"})
+            strength = self.options.ewc.strength
+            self._held = Consolidation.estimate(network, earlier, lambda batch: self._mean(network, batch), strength)
+
+    def _mean(self, network: Network, batch: Batch) -> torch.Tensor:
+        units = sum(self.units(example) for example in batch.examples)
+        return self.loss(network, batch, None).total / units
+
+    def regularise(self, weights: dict[str, torch.nn.Parameter]) -> float:
+        return self._held.add_gradients(weights) if self._held else 0.0
+
+    def units(self, example: Example) -> int:
+        return example.trained
+
+    def losses(self, network: Network, batch: Batch, context: Any) -> Losses:
+        return Losses(-network.log_probs(batch).sum(dim=1))
+
+    def loss(self, network: Network, batch: Batch, context: Any) -> Loss:
+        return Loss(network.summed_nll(batch))
+
+    @abstractmethod
+    def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet: ...
+
+
+class Sft(_NextToken):
+    """Answers of conversations, one example a row, cut at `max_length`."""
+
+    def __init__(self, options: TrainingSection, loaded: LoadedModel, open_model: OpenModel) -> None:
+        super().__init__(options, loaded, open_model)
+        assert isinstance(options.objective, SftObjective)
+        self._learn_from = options.objective.learn_from
+        self._token_loss = _token_loss(options.objective.loss)
+
+    def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
+        built = ExampleSet([])
+        seen: Counter[str] = Counter()
+        for row, weight in zip(rows, weights, strict=True):
+            tokens = self._rendered(row).first(self.max_length)
+            if not tokens.trained_count:
+                built.masked.append(row.row_hash)
+                continue
+            if tokens.cut:
+                built.cut.append(row.row_hash)
+            sequence = TokenSequence.of(tokens.ids, self._labels(tokens))
+            built.examples.append(Example(f"{row.row_hash}:{seen[row.row_hash]}", (sequence,), weight))
+            seen[row.row_hash] += 1
+        return built
+
+    def _rendered(self, row: Row) -> Tokens:
+        if row.text is not None:
+            return self.format.text(row.text)
+        last_only = self._learn_from == "last_answer"
+        return self.format.conversation(list(row.messages or ()), tools=row.tools, last_only=last_only)
+
+    def _labels(self, tokens: Tokens) -> list[int]:
+        return tokens.ids if self._learn_from == "everything" else tokens.labels()
+
+    def loss(self, network: Network, batch: Batch, context: Any) -> Loss:
+        if self._token_loss is None:
+            return super().loss(network, batch, context)
+        return Loss(self._token_loss(*network.logits(batch)))
+
+
+class Pretrain(_NextToken):
+    """Texts one after the other, parted into sequences of exactly `max_length` tokens.
+
+    The last incomplete sequence is kept, one of prompt alone is not. Texts of one weight stand together, so that a
+    sequence has the weight of its texts.
+    """
+
+    def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
+        streams: dict[float, tuple[list[int], list[int]]] = {weight: ([], []) for weight in sorted(set(weights))}
+        for row, weight in zip(rows, weights, strict=True):
+            tokens = self._dressed(row)
+            ids, labels = streams[weight]
+            ids += tokens.ids
+            labels += tokens.labels()
+        pieces = [
+            (TokenSequence.of(ids[start : start + self.max_length], labels[start : start + self.max_length]), weight)
+            for weight, (ids, labels) in streams.items()
+            for start in range(0, len(ids), self.max_length)
+        ]
+        examples = [Example(str(number), (piece,), weight) for number, (piece, weight) in enumerate(pieces)]
+        # A sequence of prompt alone teaches nothing, and a step of such sequences would have no loss.
+        return ExampleSet([example for example in examples if example.trained])
+
+    def _dressed(self, row: Row) -> Tokens:
+        """A text as it is or, for a share of the texts, parted in two: a user's turn and an answer that goes on."""
+        if row.text is None:
+            return self.format.conversation(list(row.messages or ()), tools=row.tools)
+        assert isinstance(self.options.objective, PretrainObjective)
+        seed, words = self.options.seed, row.text.split(" ")
+        if len(words) < 8 or draw(seed, "chat_share", row.row_hash) >= self.options.objective.chat_share:
+            return self.format.text(row.text)
+        place = 1 + int(draw(seed, "chat_place", row.row_hash) * (len(words) // 2))
+        turns: list[Message] = [
+            {"role": "user", "content": " ".join(words[:place])},
+            {"role": "assistant", "content": " ".join(words[place:])},
+        ]
+        return self.format.conversation(turns)
+
+
+TokenLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Logits (N, V) and targets (N) of learned tokens to the sum of their losses."""
+
+
+def _token_loss(name: str) -> TokenLoss | None:
+    """The loss of the recipe; None for cross-entropy, which is computed without whole logits."""
+    if name == "cross_entropy":
+        return None
+    if name == "dft":
+        return _dft
+    return load_function(name, "training.objective.loss")
+
+
+def _dft(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Each token's cross-entropy weighed by its own probability, through which no gradient flows (2508.05629)."""
+    nll = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none", ignore_index=IGNORED)
+    return (nll * torch.exp(-nll.detach())).sum()
