@@ -150,6 +150,7 @@ MORE = {
     "pairs": {"file_name": "pairs.json", **PAIRS},
     "liked": {"file_name": "liked.json", "formatting": "sharegpt", "columns": {"messages": "chat", "kto_tag": "label"}}
     | {"tags": MESSAGES},
+    "others": {"file_name": "others.json"},
     "texts": {"file_name": "texts.jsonl", "columns": {"prompt": "text"}},
 }
 EXAMPLES = {
@@ -167,7 +168,7 @@ EXAMPLES = {
     "oft": "stage: sft\nfinetuning_type: oft\noft_block_size: 16\ndataset: letters",
     "loraplus": "stage: sft\nloraplus_lr_ratio: 16.0\nuse_rslora: true\ndataset: letters\noptim: adafactor",
     "pissa": "stage: sft\npissa_init: true\npissa_iter: 16\npissa_convert: true\ndataset: letters",
-    "dora": "stage: sft\nuse_dora: true\ndataset: chats\ntemplate: chatml\nneat_packing: true\neval_dataset: letters",
+    "dora": "stage: sft\nuse_dora: true\ndataset: chats\ntemplate: chatml\nneat_packing: true\neval_dataset: others",
 }
 AROUND = """\
 model_name_or_path: base
@@ -213,6 +214,7 @@ def _more_data(root: Path) -> None:
             }
             for number, row in enumerate(rows)
         ],
+        "others": letters()[40:],
         "dataset_info": INFO | MORE,
     }
     for name, content in files.items():

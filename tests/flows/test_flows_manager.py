@@ -42,7 +42,7 @@ def test_a_tutorial_from_data_to_comparison(tmp_path: Path, tiny_base: Path) -> 
     metrics = monitor.track_metrics()
     assert sum(event["kind"] == "step" for event in metrics) == 12
     assert any(event["kind"] == "evaluated" for event in metrics)
-    assert monitor.detect_issues() == []
+    assert {alarm.kind for alarm in monitor.detect_issues()} <= {"few_rows", "forgetting", "throughput"}  # 46 rows
     assert monitor.validate_results() == []
     assert monitor.generate_report("pl")["html"].is_file()
 
@@ -61,8 +61,8 @@ def test_a_trace_that_was_changed_is_found(finished: Finished, tmp_path: Path) -
 def test_issues_come_from_the_journal(finished: Finished, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "p")
     append_event(project.run, "failed", reason="the loss became nan at step 21")
-    (issue,) = TrainingMonitor("last", project.workspace).detect_issues()
-    assert (issue.kind, issue.step, issue.evidence) == ("failed", 20, "the loss became nan at step 21")
+    found = {alarm.kind: alarm for alarm in TrainingMonitor("last", project.workspace).detect_issues()}
+    assert (found["failed"].step, found["failed"].evidence) == (20, "the loss became nan at step 21")
 
 
 def test_a_run_that_is_not_there_is_an_error(workspace: Workspace) -> None:

@@ -85,7 +85,7 @@ def test_a_watch_says_the_same_however_it_is_fed() -> None:
 
 def test_a_finished_run_is_diagnosed_as_it_was_told(tiny_base: Path, tmp_path: Path) -> None:
     run = new_run(tmp_path)
-    train(tiny_base, run, LORA, options(evaluate_every=3))
+    train(tiny_base, run, LORA, options(evaluate_every=3, alarms={}))
     assert _told(run) == _found(run)
     assert ("few_rows", 0) in _told(run)  # ten rows
     events = read_events(run.path)
@@ -109,7 +109,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_is_found(
     broken_loss(math.nan, 6)
     run = new_run(tmp_path)
     with pytest.raises(VerdictError, match="became nan at step"):
-        train(tiny_base, run, FULL, options())
+        train(tiny_base, run, FULL, options(alarms={}))
     alarms = [(kind, step) for kind, step in _found(run) if kind != "few_rows"]
     assert [kind for kind, _ in alarms] == ["non_finite"]
     assert alarms[0] in _told(run)
@@ -133,7 +133,7 @@ def test_a_skipped_step_leaves_the_weights_and_the_run_goes_on(
 
 def test_an_alarm_stops_the_run_and_a_resumption_goes_past_it(tiny_base: Path, tmp_path: Path) -> None:
     whole = new_run(tmp_path, "whole")
-    result = train(tiny_base, whole, FULL, options(evaluate_every=3, learning_rate=1.0))
+    result = train(tiny_base, whole, FULL, options(evaluate_every=3, learning_rate=1.0, alarms={}))
     kind, at = next((kind, at) for kind, at in _told(whole) if kind == "rate_too_high")
     run = new_run(tmp_path, "stopped")
     wanted = options(evaluate_every=3, learning_rate=1.0, alarms={"learning_rate": "stop"})
@@ -156,7 +156,7 @@ def test_an_alarm_about_the_data_stops_before_the_first_step(tiny_base: Path, tm
 
 
 def test_a_resumed_run_raises_what_the_whole_one_did(tiny_base: Path, tmp_path: Path) -> None:
-    wanted = options(evaluate_every=2, checkpoint_every=2, learning_rate=1.0)
+    wanted = options(evaluate_every=2, checkpoint_every=2, learning_rate=1.0, alarms={})
     whole = new_run(tmp_path, "whole")
     train(tiny_base, whole, LORA, wanted)
     cut = new_run(tmp_path, "cut")

@@ -41,18 +41,23 @@ def load_recipe(
     *,
     workspace: Workspace | None = None,
     processes: int | None = None,
+    machine: str | None = None,
 ) -> ResolvedRecipe:
     """Read, check and resolve a recipe for this machine.
 
     Args:
         workspace: where `model.base` may name a model that was trained before.
         processes: how many share the run; a LLaMA-Factory file counts its batch a process.
+        machine: the name of a GPU, to resolve the recipe for that one.
     """
+    from kamerton.training.forecast.gpus import find_gpu
     from kamerton.training.machine import machine_choices
 
+    gpu = find_gpu(machine) if machine else None
+    place = workspace or Workspace.at()
     source = read_recipe(Path(path), overrides or [], processes=processes)
-    choices = machine_choices(source.recipe.training.compute.device)
-    origin = find_origin(source.recipe, workspace or Workspace.at())
+    choices = machine_choices(source.recipe, place.root, gpu)
+    origin = find_origin(source.recipe, place)
     if origin is None:
         return resolve(source, choices)
     if origin.rate is not None:

@@ -84,7 +84,8 @@ def find_head(model: Any) -> Head:
 @torch.no_grad()
 def _agrees(model: Any, head: Head) -> bool:
     """Whether the head makes the logits that the model makes."""
-    with modes_kept(model):
+    mixed = len({weight.dtype for weight in model.parameters() if weight.is_floating_point()}) > 1
+    with modes_kept(model), torch.autocast(model.device.type, torch.bfloat16, enabled=mixed):
         model.eval()
         ids = torch.arange(4, device=model.device)[None] % head.vocabulary
         whole = model(input_ids=ids, use_cache=False).logits[0]

@@ -17,7 +17,7 @@ from kamerton.recipe.split import SplitSection
 
 __all__ = ["CheckSection", "DataSection"]
 
-Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class CheckSection(Section):

@@ -7,7 +7,7 @@ from kamerton.recipe.llamafactory.draft import Draft
 __all__ = ["write_data"]
 
 _NOT_CHECKED = "LLaMA-Factory has no such bound"
-_ALMOST_ALL = 0.9999
+_ALMOST_ALL = 1.0
 
 
 def write_data(draft: Draft) -> None:

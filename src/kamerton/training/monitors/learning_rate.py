@@ -16,7 +16,7 @@ FIRST = 3
 RECENT = 5
 RISE = 1.25
 """Median of 5 losses over the median of the first 3, whose noise is that of single batches."""
-EARLY = 100
+EARLY = 50
 WORSE = 0.02
 """Share of the start's validation loss."""
 

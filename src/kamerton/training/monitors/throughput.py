@@ -14,11 +14,11 @@ SKIPPED = 2
 """The first steps also pay for what is made once."""
 REFERENCE = 32
 RECENT = 16
-DROP = 0.5
+DROP = 1 / 3
 
 
 class Throughput(Monitor):
-    """The median of the last 16 steps below half of the median of the first 32.
+    """The median of the last 16 steps below a third of the median of the first 32.
 
     It tells of the machine and not of the model, and never decides about weights.
     """
