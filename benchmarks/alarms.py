@@ -2,11 +2,12 @@
 
     python benchmarks/alarms.py [--data FOLDER] [--seeds 5] [--jobs 2] [--tune] [--out runs.jsonl]
 
-A small base (two layers, trained here on the packaged texts) and `tiny-pl` are trained on the packaged letters and, with
---data, on public sets in Polish and English; every case has several seeds. The thresholds of the alarms were chosen on
-the seeds of --tune, and the rates are measured on others. A fault counts as found where one of the alarms named for it
+A small base (two layers, trained here on the packaged texts) and `tiny-pl` learn the packaged letters and, with --data,
+public sets in Polish and English; every fault has several seeds. Thresholds were chosen on the seeds
+of --tune, and the rates are measured on others. A fault counts as found where one of the alarms named for it
 is raised, or where the run is refused before its first step. For `forgetting` the truth is measured: the loss on another
-set of texts, which the alarm does not see, surely above the start model's by the margin.
+set of texts, which the alarm does not see, surely above the start model's by the margin. Run it on an idle machine: on
+a busy one `throughput` is raised because it is true.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-# -- data ----------------------------------------------------------------------------------------------------------------
+# -- data ------------------------------------------------------------------------------------------------------------
 
 
 def turn(question: str, answer: str) -> Row:
@@ -90,7 +91,7 @@ def corpus(name: str, data: Path | None, seed: int) -> list[Row]:
     return [rows[index] for index in order]
 
 
-# -- cases ---------------------------------------------------------------------------------------------------------------
+# -- cases -----------------------------------------------------------------------------------------------------------
 
 TOO_HIGH = ("rate_too_high", "divergence", "non_finite", "spike")
 FAULTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
@@ -154,12 +155,11 @@ def faults(first: int, seeds: int, data: Path | None) -> list[Case]:
     for name, (found_by, more) in FAULTS.items():
         if more.get("corpus") == "rodo" and data is None:
             more = more | {"corpus": "letters.pl"}
-        for number in range(seeds):
-            cases.append(Case(name, first + number, found_by, **more))
+        cases += [Case(name, first + number, found_by, **more) for number in range(seeds)]
     return cases
 
 
-# -- faults --------------------------------------------------------------------------------------------------------------
+# -- faults ----------------------------------------------------------------------------------------------------------
 
 
 def spoil_rows(case: Case, train: list[Row], validation: list[Row], data: Path | None) -> tuple[list[Row], list[Row]]:
@@ -246,10 +246,13 @@ def spoil_model(case: Case, loaded: Any) -> None:
                 torch.nn.init.zeros_(weight)
 
 
-TEMPLATE = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+TEMPLATE = (
+    "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+)
 
 
-# -- a run ---------------------------------------------------------------------------------------------------------------
+# -- a run -----------------------------------------------------------------------------------------------------------
 
 
 def options_of(case: Case) -> Any:
@@ -410,7 +413,7 @@ def make_base(folder: Path, data: Path | None) -> Path:
     return run.model
 
 
-# -- the table -----------------------------------------------------------------------------------------------------------
+# -- the table -------------------------------------------------------------------------------------------------------
 
 
 def worker(job: tuple[Case, Path, Path | None]) -> dict[str, Any]:
@@ -443,8 +446,7 @@ def tables(results: list[dict[str, Any]]) -> None:
     kinds = sorted({kind for result in results for kind in [*result["found"], *result["expected"]]} - {"failed"})
     print("\n| alarm | detection | false alarms in healthy runs |\n|---|---|---|")
     for kind in kinds:
-        own = [result for result in results if result["expected"][:1] in ([kind], (kind,)) and not result["refused"]]
-        own += [result for result in results if result["expected"][:1] in ([kind], (kind,)) and result["refused"]]
+        own = [result for result in results if kind in result["expected"]]
         quiet = sound
         if kind == "forgetting":
             own = [result for result in results if result["lost"]]
@@ -466,7 +468,8 @@ def main() -> None:
     asked = parser.parse_args()
     first = TUNED_SEEDS if asked.tune else MEASURED_SEEDS
     cases = [*faults(first, asked.seeds, asked.data), *healthy(first, asked.data)]
-    cases = [case for case in cases if asked.only in case.name]
+    order = shuffled([f"{case.name} {case.seed}" for case in cases], first, "cases")  # a busy hour strikes all kinds
+    cases = [cases[index] for index in order if asked.only in cases[index].name]
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         base = make_base(Path(folder), asked.data)

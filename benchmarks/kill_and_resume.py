@@ -3,7 +3,8 @@
     python benchmarks/kill_and_resume.py [--kills 20] [--objectives sft,dpo] [--methods lora,full] [--seed 1]
 
 Each trial is a run of its own that is killed once, at a moment drawn uniformly over the time of a whole run (start-up
-and data preparation included); every fourth is killed as soon as an unfinished checkpoint appears on the disk. What
+and data preparation included; a run that ends before is tried again at an earlier moment); every fourth is killed as
+soon as an unfinished checkpoint appears on the disk. What
 follows is what a user does: `kamerton train --resume`, or the same command again where the run had not yet begun.
 `equal` counts the trials whose finished weights have the SHA-256 of a run that nothing interrupted.
 
@@ -59,7 +60,7 @@ OBJECTIVES = {
 }
 THINGS = ["dowód", "paszport", "meldunek", "parking", "drzewo", "chodnik", "szkoła", "woda", "śmieci", "latarnia"]
 ASKED = ["Gdzie załatwię: {}?", "Ile kosztuje {}?", "Proszę o pomoc, sprawa: {}.", "Kto odpowiada za: {}?"]
-ROW = "{:<16}{:<7}{:>6}{:>7}{:>9}{:>9}{:>9}{:>10}  {}"
+ROW = "{:<16}{:<7}{:>6}{:>7}{:>5}{:>5}{:>5}{:>5}  {}"
 PATIENCE_S = 300.0
 PRELOADED = ["kamerton.cli.main", "kamerton.flows.train", "kamerton.training.run", "kamerton.models.scratch"]
 PRELOADED += ["kamerton.tracking", "transformers.models.llama.modeling_llama"]
@@ -174,24 +175,27 @@ class Line(NamedTuple):
     equal: int
     fresh: bool
     when: Counter[str]
-    seconds: float
 
 
 def measure(bench: Bench, kills: int, luck: Random) -> Line:
-    whole = bench.project("whole")
+    bench.finish(bench.project("first"))  # imports the libraries into the process that the others are forks of
     began = time.monotonic()
-    wanted = bench.finish(whole)
+    wanted = bench.finish(bench.project("whole"))
     took = time.monotonic() - began
     fresh = bench.project("fresh")
     command = [sys.executable, "-m", "kamerton", "train", "recipe.yaml"]
     subprocess.run(command, cwd=fresh, check=True, capture_output=True)
     equal, when = 0, Counter[str]()
     for number in range(kills):
-        folder = bench.project(f"trial-{number}")
-        wait = writing(luck.randint(1, 8)) if number % 4 == 3 else after(luck.uniform(0, took))
-        when[bench.trial(folder, wait)] += 1
+        moment, tries, latest = "after the end", 0, took
+        while moment == "after the end":
+            folder = bench.project(f"trial-{number}-{tries}")
+            late = luck.uniform(0, latest)
+            moment = bench.trial(folder, writing(luck.randint(1, 8)) if number % 4 == 3 else after(late))
+            tries, latest = tries + 1, late
+        when[moment] += 1
         equal += bench.finish(folder) == wanted
-    return Line(equal, sha(fresh) == wanted, when, took)
+    return Line(equal, sha(fresh) == wanted, when)
 
 
 def objectives() -> list[str]:
@@ -210,9 +214,9 @@ def main() -> None:
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--seed", type=int, default=1, help="draws the moments")
     options = parser.parse_args()
-    moments = ["before it began", "before a checkpoint", "while training", "in a write", "after the end"]
-    print("killed: b before the run began, c before a checkpoint, t while training, w in a checkpoint's write, e ended")
-    print(ROW.format("objective", "method", "kills", "equal", "b", "c", "t", "w", "e", "fresh"))
+    moments = ["before it began", "before a checkpoint", "while training", "in a write"]
+    print("killed: b before the run began, c before a checkpoint, t while training, w in a checkpoint's write")
+    print(ROW.format("objective", "method", "kills", "equal", "b", "c", "t", "w", "fresh"))
     ended = True
     for objective in options.objectives.split(","):
         for method in options.methods.split(","):

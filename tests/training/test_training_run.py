@@ -196,6 +196,7 @@ def test_there_is_no_pickle_in_a_run(finished: Any) -> None:
         "model",
         "recipe.json",
         "run.lock",
+        "start_losses.json",
         "trace.jsonl",
     }
 

@@ -188,6 +188,7 @@ def test_a_run_that_was_killed_after_its_early_end_does_not_train_on(
     assert (found.steps, found.model_sha256, found.trace_head) == (6, wanted.model_sha256, wanted.trace_head)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
 def test_a_stopped_run_waits_as_long_as_a_whole_one(tiny_base: Path, tmp_path: Path, step: int) -> None:
     """Between two measurements, at one, and at a checkpoint: what was measured before the stop still counts."""
@@ -217,6 +218,7 @@ def test_the_best_checkpoint_is_kept_and_its_weights_are_the_models(
     assert not all(np.array_equal(model[name], last[name]) for name in model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [2, 3, 5, 11])
 def test_a_stopped_run_finishes_with_the_same_best(
     tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from kamerton.records import DataLineage
 if TYPE_CHECKING:
     from kamerton.data import Row
     from kamerton.models.load import LoadedModel
+    from kamerton.training.cache import TokenCache
     from kamerton.training.examples import ExampleSet
     from kamerton.training.loop import Loop
     from kamerton.training.objectives import Objective
@@ -41,9 +42,20 @@ class Ready(NamedTuple):
 
 
 def make_ready(
-    recipe: Recipe, parts: dict[str, list[Row]], lineage: DataLineage, workspace: Workspace, threads: int
+    recipe: Recipe,
+    parts: dict[str, list[Row]],
+    weights: Sequence[float],
+    workspace: Workspace,
+    threads: int,
+    cache: TokenCache | None = None,
 ) -> Ready:
-    """Everything that is a function of recipe, base and data alone; the process is made deterministic first."""
+    """Everything that is a function of recipe, base and data alone; the process is made deterministic first.
+
+    Args:
+        weights: how often an epoch shows each training row.
+        cache: where tokenised examples are kept; without it rows are tokenised anew.
+    """
+    from kamerton.training.cache import TokenCache
     from kamerton.training.environment import make_deterministic
     from kamerton.training.examples import ExampleSet
     from kamerton.training.objectives import build_objective
@@ -51,12 +63,13 @@ def make_ready(
     make_deterministic(recipe.training.seed, threads)
     loaded = _start_model(recipe, parts["train"], workspace)
     objective = build_objective(recipe.training, loaded, partial(_open_reference, workspace))
+    tokenised = (cache or TokenCache(None)).examples
     examples = {
-        "train": objective.examples(parts["train"], weights_again(lineage, workspace)),
-        "validation": objective.examples(parts["validation"]),
+        "train": tokenised(objective, parts["train"], weights),
+        "validation": tokenised(objective, parts["validation"]),
     }
     if parts.get(EARLIER):
-        examples[EARLIER] = objective.examples(parts[EARLIER])
+        examples[EARLIER] = tokenised(objective, parts[EARLIER])
     examples[GENERAL] = ExampleSet(general_examples(general_rows(recipe, workspace), loaded.format))
     return Ready(loaded, objective, examples)
 
@@ -67,7 +80,8 @@ def open_replay(recipe: Recipe, lineage: DataLineage, workspace: Workspace, told
     from kamerton.training.run import open_loop
 
     parts = prepare_again(lineage, workspace)
-    ready = make_ready(recipe, parts, lineage, workspace, recipe.training.compute.threads or 1)
+    weights = weights_again(lineage, workspace)
+    ready = make_ready(recipe, parts, weights, workspace, recipe.training.compute.threads or 1)
     examples = {name: built.examples for name, built in ready.examples.items()}
     with tempfile.TemporaryDirectory(prefix="replay-", dir=workspace.home) as scratch:
         yield open_loop(ready.loaded, ready.objective, examples, recipe, RunFolder(Path(scratch)), told)

@@ -137,7 +137,7 @@ def _train_again(recorded: RunRecord, workspace: Workspace, on_progress: Progres
     folder = RunFolder.create(workspace.home / "rebuilds", recorded.recipe, recorded.name)
     parts = prepare_again(recorded.data, workspace)
     try:
-        run_recipe(silent, parts, recorded.data, folder, workspace, on_progress)
+        run_recipe(silent, parts, recorded.data, folder, workspace, on_progress, cached=False)
     except (Interrupted, KeyboardInterrupt) as error:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise Interrupted(

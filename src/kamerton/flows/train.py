@@ -12,7 +12,7 @@ from kamerton.flows.alarms import language_facts
 from kamerton.flows.data_context import token_limit
 from kamerton.flows.launch import launch, refuse_in_group
 from kamerton.flows.origin import find_origin
-from kamerton.flows.prepare import prepare, prepare_again
+from kamerton.flows.prepare import prepare, prepare_again, weights_again
 from kamerton.flows.ready import Progress, make_ready
 from kamerton.ground.digests import digest
 from kamerton.ground.errors import KamertonError, VerdictError
@@ -153,11 +153,18 @@ def run_recipe(
     run: RunFolder,
     workspace: Workspace,
     on_progress: Progress | None,
+    *,
+    cached: bool = True,
 ) -> RunRecord:
-    """Train what a resolved recipe asks for in a run folder, from its newest checkpoint if it has one."""
+    """Train what a resolved recipe asks for in a run folder, from its newest checkpoint if it has one.
+
+    Args:
+        cached: tokens may be those that an earlier run kept; a proof makes its own.
+    """
     # The heavy rooms are imported here, so that a recipe's errors come in a tenth of a second.
     from kamerton.models.load import pick_device
     from kamerton.tracking import LiveFollower, unavailable
+    from kamerton.training.cache import TokenCache
     from kamerton.training.environment import capture_code, capture_environment
     from kamerton.training.parallel import Processes
     from kamerton.training.run import run_training
@@ -171,9 +178,10 @@ def run_recipe(
     follower = LiveFollower(run, workspace) if recipe.tracking.followers and group.main else nullcontext()
     with run.held() if group.main else nullcontext(), follower, group:
         with _failure_noted(run):
-            loaded, objective, examples = make_ready(recipe, parts, lineage, workspace, threads)
+            weights, cache = weights_again(lineage, workspace), TokenCache(workspace.home / "cache" / "tokens" if cached else None)
+            loaded, objective, examples = make_ready(recipe, parts, weights, workspace, threads, cache)
             _note_cut(examples["train"], parts["train"], recipe, run)
-            for note in examples["train"].notes:
+            for note in [*examples["train"].notes, *cache.notes]:
                 run.event("noted", text=note)
                 if on_progress:
                     on_progress({"notice": note})

@@ -38,7 +38,7 @@ class Alarm:
     def __str__(self) -> str:
         when = f" at step {self.step}" if self.step else ""
         return (
-            f"{self.severity}{when}: {self.kind}: {self.symptom} ({self.evidence}); likely {self.cause}; {self.change}"
+            f"{self.severity}{when}: {self.kind}: {self.symptom}: {self.evidence}"
         )
 
 

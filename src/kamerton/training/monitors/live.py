@@ -107,6 +107,6 @@ class LiveAlarms:
                 continue
             document = alarm.document()
             self._run.event("alarm", alarm=document.pop("kind"), policy=policy, **document)
-            self._told({"notice": str(alarm)})
+            self._told({"notice": f"{alarm}; kamerton diagnose says what to change"})
             if policy == "stop" and self.halted is None:
                 self.halted = alarm
