@@ -5,9 +5,9 @@
 A small base (two layers, trained here on the packaged texts) and `tiny-pl` learn the packaged letters and, with --data,
 public sets in Polish and English; every fault has several seeds. Thresholds were chosen on the seeds
 of --tune, and the rates are measured on others. A fault counts as found where one of the alarms named for it
-is raised, or where the run is refused before its first step. For `forgetting` the truth is measured: the loss on another
-set of texts, which the alarm does not see, surely above the start model's by the margin. Run it on an idle machine: on
-a busy one `throughput` is raised because it is true.
+is raised, or where the run is refused before its first step. For `forgetting` the truth is measured: the loss on other
+texts, which the alarm does not see, surely above the start model's by the margin. Run it on an idle machine: on a busy
+one `throughput` is raised because it is true.
 """
 
 from __future__ import annotations
@@ -329,7 +329,7 @@ def train(case: Case, base: Path, data: Path | None, folder: Path) -> dict[str, 
         parts = {
             "train": built.examples,
             "validation": objective.examples(validation).examples if validation else [],
-            "general": general_examples(general, loaded.format),
+            "general": general_examples(general if case.base != "scratch" else [], loaded.format),
         }
         recipe = Recipe.model_construct(name="run", training=options, method=method)
         truth = general_examples(general_texts(loaded, data, held_out=True), loaded.format)

@@ -46,7 +46,7 @@ class Marks:
 
 
 # -- the limit: what an expert writes by hand ------------------------------------------------------------------------
-def by_hand(folder: Path, marks: Marks, tokens_per_step: int = 2048) -> None:
+def by_hand(folder: Path, marks: Marks, tokens_per_step: int = 1024) -> None:
     """Plain torch, a model of transformers, LoRA of peft: packed bins, bf16, attention sequence by sequence."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -83,8 +83,12 @@ def by_hand(folder: Path, marks: Marks, tokens_per_step: int = 2048) -> None:
             tokens, labels = examples[order.pop()]
             ids, targets, positions = ids + tokens, targets + labels[1:] + [-100], positions + list(range(len(tokens)))
             bounds.append(len(ids))
+        filler = -len(ids) % 64  # few shapes: oneDNN makes a kernel for each
+        ids, targets, positions = ids + [0] * filler, targets + [-100] * filler, positions + list(range(filler))
+        bounds += [len(ids)] if filler else []
         wanted = torch.tensor(targets)
         kept = (wanted != -100).nonzero()[:, 0]
+        kept = torch.cat([kept, (wanted == -100).nonzero()[: -len(kept) % 64, 0]])
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(
                 input_ids=torch.tensor([ids]),
@@ -97,7 +101,7 @@ def by_hand(folder: Path, marks: Marks, tokens_per_step: int = 2048) -> None:
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        marks.tokens += len(ids)
+        marks.tokens += len(ids) - filler
         marks.step()
 
 
@@ -174,7 +178,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 SETUPS: dict[str, Callable[[Path, Marks], None]] = {
     "by-hand": by_hand,
-    "by-hand-1024": lambda folder, marks: by_hand(folder, marks, 1024),
+    "by-hand-2048": lambda folder, marks: by_hand(folder, marks, 2048),
     "trl": trl,
     "trl-no-checkpointing": lambda folder, marks: trl(folder, marks, gradient_checkpointing=False),
     "trl-packing": lambda folder, marks: trl(

@@ -20,7 +20,7 @@ def append(trace: Trace, count: int, *, loss: float = 2.0, **changed: float) -> 
     for _ in range(count):
         number = trace.steps + 1
         fields = {"loss": loss / number, "grad_norm": 1.5, "learning_rate": 1e-4, "tokens": 64} | changed
-        trace.append(batch=digest(f"batch {number}"), **fields)
+        trace.append(batch=digest(f"batch {number}"), state="", skipped=False, **fields)
 
 
 def written(folder: Path, count: int) -> list[bytes]:
@@ -232,3 +232,18 @@ def test_a_longer_trace_parts_after_the_end_of_the_shorter(tmp_path: Path) -> No
     assert first_difference([], ours) == (1, ["steps"])
     forged = [replace(ours[0], loss=9.0), *ours[1:]]
     assert first_difference(ours, forged) is None, "the hash decides; read_trace refuses a forged line"
+
+
+def test_a_state_that_only_one_run_sealed_is_no_difference(tmp_path: Path) -> None:
+    """Runs that write checkpoints at other steps did the same; states that both sealed are compared."""
+    traces = []
+    for name, states in (("a", ["", "s"]), ("b", ["s", "s"]), ("c", ["t", "t"])):
+        (tmp_path / name).mkdir()
+        trace = Trace(tmp_path / name)
+        for state in states:
+            measured = {"loss": 1.0, "grad_norm": 1.0, "learning_rate": 0.1, "tokens": 3}
+            trace.append(**measured, batch="b", state=state, skipped=False)
+        traces.append(read_trace(tmp_path / name))
+    assert first_difference(traces[0], traces[1]) is None
+    assert first_difference(traces[0], traces[2]) == (2, ["state"])
+    assert first_difference(traces[1], traces[2]) == (1, ["state"])

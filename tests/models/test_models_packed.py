@@ -23,7 +23,7 @@ def test_packed_and_alone_give_the_same_loss_and_gradients(family: str) -> None:
     model = tiny(family)
     batch = pack(SEQUENCES)
     alone = own_logits(model, SEQUENCES)
-    loss = torch.nn.functional.cross_entropy(alone, batch.targets, reduction="sum")
+    loss = torch.nn.functional.cross_entropy(alone, batch.targets[: len(alone)], reduction="sum")
     loss.backward()
     wanted = gradients(model)
     model.set_attn_implementation(PACKED)
@@ -40,7 +40,7 @@ def test_padded_without_a_mask_gives_what_each_sequence_gives_alone(family: str)
     alone = own_logits(model, SEQUENCES)
     batch = pad(SEQUENCES, filler=60)
     padded = model(**batch.inputs).logits.flatten(0, 1)
-    learned = pack(SEQUENCES).targets != IGNORED
+    learned = pack(SEQUENCES).targets[: len(alone)] != IGNORED
     assert torch.allclose(padded[batch.targets != IGNORED], alone[learned], rtol=1e-4, atol=1e-5)
 
 
@@ -117,13 +117,20 @@ def test_what_the_attention_does_not_know_is_refused_by_name() -> None:
 def test_targets_are_the_next_labels_of_the_same_sequence() -> None:
     labels = [[IGNORED, 3, 9], [4], [IGNORED, IGNORED]]
     batch = pack([[7, 3, 9], [4], [1, 2]], [np.array(each, dtype=np.int32) for each in labels])
-    assert batch.targets.tolist() == [3, 9, IGNORED, IGNORED, IGNORED, IGNORED]
-    assert batch.sequence.tolist() == [0, 0, 0, 1, 2, 2]
-    assert batch.inputs["position_ids"].tolist() == [[0, 1, 2, 0, 0, 1]]
-    assert batch.inputs["cu_seq_lens_q"].tolist() == [0, 3, 4, 6]
+    assert batch.targets.tolist() == [3, 9] + [IGNORED] * 62
+    assert batch.sequence.tolist() == [0, 0, 0, 1, 2, 2] + [3] * 58
+    assert batch.inputs["position_ids"].tolist() == [[0, 1, 2, 0, 0, 1, *range(58)]]
+    assert batch.inputs["cu_seq_lens_q"].tolist() == [0, 3, 4, 6, 64]
     padded = pad([[7, 3, 9], [4], [1, 2]], 0, labels)
-    assert padded.targets.tolist() == [3, 9, IGNORED, *[IGNORED] * 6]
-    assert padded.inputs["input_ids"].tolist() == [[7, 3, 9], [4, 0, 0], [1, 2, 0]]
+    assert padded.targets.tolist() == [3, 9] + [IGNORED] * 46
+    assert padded.inputs["input_ids"][:, :4].tolist() == [[7, 3, 9, 0], [4, 0, 0, 0], [1, 2, 0, 0]]
+
+
+def test_rows_have_few_lengths() -> None:
+    for lengths in ([64], [63, 1], [65], [100, 27, 1]):
+        batch = pack([[1] * length for length in lengths])
+        assert batch.inputs["input_ids"].shape == (1, -(-sum(lengths) // 64) * 64)
+        assert len(batch.inputs["cu_seq_lens_q"]) == len(lengths) + 1 + (sum(lengths) % 64 > 0)
 
 
 @pytest.mark.parametrize("sequences", [[], [[]], [[1], []]])

@@ -107,6 +107,10 @@ class ChatFormat:
         self._written: set[str] = set()
         """What the template was seen to write beside plain turns."""
 
+    def under(self, template: str) -> ChatFormat:
+        """The same tokenizer with another template."""
+        return ChatFormat(self._tokenizer, self._encode, template, self.end_id)
+
     @property
     def digest(self) -> str:
         """Digest of the template; part of a run's lineage."""
@@ -118,7 +122,7 @@ class ChatFormat:
             raise RecipeError(
                 "the tokenizer has no chat template",
                 expected="a conversation needs one",
-                mend="set model.chat_template to chatml or plain, or train on texts",
+                mend="set model.chat_template to a named one, such as chatml or plain, or train on texts",
             )
         return self._template
 

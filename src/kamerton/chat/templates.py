@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["CHATML", "NAMED", "PLAIN"]
+from typing import Final
+
+from kamerton.chat.wordings import WORDINGS
+
+__all__ = ["CHATML", "NAMED", "PLAIN", "SPECIAL_TOKENS"]
 
 # A line break that follows a block directly is swallowed (Jinja's trim_blocks, which every tokenizer uses).
 
@@ -25,8 +29,7 @@ CHATML = (
     "{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-"""Needs `<|im_start|>` and `<|im_end|>` in the vocabulary as single tokens. Tools and calls of them are written as
-Hermes and Qwen do, a tool's reply as a turn of the role `tool`."""
+"""Tools and calls of them are written as Hermes and Qwen do, a tool's reply as a turn of the role `tool`."""
 
 PLAIN = (
     "{% if bos_token %}{{ bos_token }}{% endif %}"
@@ -37,4 +40,17 @@ PLAIN = (
 )
 """Texts one under the other, each answer closed by the end-of-sequence token."""
 
-NAMED = {"chatml": CHATML, "plain": PLAIN}
+_AS_CHATML: Final = ("chatml", "qwen3_nothink", "smollm", "yi")
+
+NAMED: Final = {
+    **dict.fromkeys(_AS_CHATML, CHATML),
+    "plain": PLAIN,
+    **{name: wording.jinja for name, wording in WORDINGS.items()},
+}
+"""Jinja by the names of `model.chat_template`; all but `plain` write the text of LLaMA-Factory's template so named."""
+
+SPECIAL_TOKENS: Final = {
+    **dict.fromkeys(_AS_CHATML, ("<|im_start|>", "<|im_end|>")),
+    **{name: wording.tokens for name, wording in WORDINGS.items()},
+}
+"""What a named template needs as single special tokens of the tokenizer."""

@@ -20,6 +20,8 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe_arguments(parser)
     parser.add_argument("--explain", action="store_true", help="print every value and where it came from, and stop")
+    parser.add_argument("--machine", metavar="NAME", help="forecast for this GPU: t4, rtx-4090, a100-80gb, h100-80gb, ...")
+    parser.add_argument("--quick", action="store_true", help="forecast by shapes alone, without measured steps")
 
 
 def run(options: argparse.Namespace, screen: Screen) -> int:
@@ -31,7 +33,13 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.flows.check import check
 
     with StepProgress(screen) as progress:
-        result = check(options.recipe, overrides=options.overrides, on_step=progress)
+        result = check(
+            options.recipe,
+            overrides=options.overrides,
+            machine=options.machine,
+            quick=options.quick,
+            on_step=progress,
+        )
     if result.data:
         say_findings_by_kind(result.data.findings, screen)
     rows = [[MARKS[_state(item)], item.name, item.text] for item in result.items]
@@ -49,7 +57,7 @@ def _explain(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.cli.tables import plain_table
     from kamerton.flows.train import load_recipe
 
-    resolved = load_recipe(options.recipe, options.overrides)
+    resolved = load_recipe(options.recipe, options.overrides, machine=options.machine)
     if resolved.translation is not None:
         _say_translation(resolved.translation, screen)
     rows = [

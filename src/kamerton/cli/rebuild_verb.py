@@ -74,7 +74,7 @@ def _segment(options: argparse.Namespace, screen: Screen) -> int:
             screen.say(f"  {sentence}")
         if found.first_different_step:
             screen.say(f"  step {found.first_different_step} differs: {', '.join(found.different_fields)}")
-    took = f"  {found.compared} steps in {found.seconds:.1f} s"
+    took = f"  {found.compared} steps in {found.replay_seconds:.1f} s ({found.seconds:.1f} s with loading and checks)"
     whole = f"; the run's training took {found.run_seconds:.1f} s" if found.run_seconds is not None else ""
     screen.say(took + whole)
     screen.document(found.model_dump(mode="json"))

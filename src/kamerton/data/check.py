@@ -54,6 +54,7 @@ def report(
         sources=read.sources,
         rows_read=read.rows_read,
         rows_ok=read.rows_ok,
+        rows_given_system=read.given_system,
         rows_used=len(used),
         findings=sorted([*findings, *added], key=lambda finding: (finding.file, finding.line)),
         duplicate_clusters=_duplicates(read.rows, clusters),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Literal
 
@@ -93,6 +93,12 @@ class Row:
             if value := getattr(self, name):
                 content[name] = value
         return content
+
+    def with_system(self, system: str) -> Row:
+        """The row with a system turn before its turns; a text, and a row that has one already, stay as they are."""
+        if self.messages is None or any(turn["role"] == "system" for turn in self.messages):
+            return self
+        return replace(self, messages=(Message(role="system", content=system), *self.messages))
 
     @property
     def conversation(self) -> list[Message]:

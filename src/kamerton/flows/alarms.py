@@ -56,8 +56,10 @@ def _language(text: str) -> str | None:
 
 def general_rows(recipe: Recipe, workspace: Workspace) -> list[Row]:
     """`training.alarms.forgetting_set`, `evaluation.sets.general`, or 24 of the packaged texts; at most 64."""
-    if recipe.training.alarms.forgetting == "off" or recipe.training.objective.kind in {"reward", "classification"}:
+    if recipe.training.objective.kind in {"reward", "classification"}:
         return []  # a model with another head predicts no text
+    if recipe.model.architecture is not None or recipe.training.alarms.forgetting == "off":
+        return []  # random weights have nothing to forget
     sources = recipe.training.alarms.forgetting_set or recipe.evaluation.sets.get("general")
     if sources:
         return whole_rows(sources, workspace)[:_MOST_ROWS]

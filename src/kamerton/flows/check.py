@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kamerton.data import Row
+from kamerton.data.statistics import TokenLimit
 from kamerton.flows.data_context import token_limit
+from kamerton.flows.forecast import Foreseen, foresee
 from kamerton.flows.foreign_template import template_difference
-from kamerton.flows.models import ModelRef, open_model
 from kamerton.flows.prepare import Prepared, prepare
 from kamerton.flows.sources import OnStep, nobody, whole_rows
 from kamerton.flows.train import load_recipe
@@ -19,6 +20,8 @@ from kamerton.ground.errors import KamertonError
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import Recipe, ResolvedRecipe, Translation
 from kamerton.records.data import DataReport
+from kamerton.training.forecast.gpus import find_gpu
+from kamerton.training.machine import machine_shape
 
 __all__ = ["CheckItem", "CheckResult", "check"]
 
@@ -42,7 +45,7 @@ class CheckResult:
     items: list[CheckItem]
     data: DataReport | None
     forecast: dict[str, Any] = field(default_factory=dict)
-    """steps, tokens per epoch, peak memory and time; empty where the model or the data cannot be read."""
+    """Steps, tokens, memory, time and disk with their intervals; empty where the model cannot be read."""
 
     @property
     def passed(self) -> bool:
@@ -65,19 +68,26 @@ def check(
     workspace: Workspace | None = None,
     *,
     overrides: list[str] | None = None,
+    machine: str | None = None,
+    quick: bool = False,
     on_step: OnStep = nobody,
 ) -> CheckResult:
     """Everything that would fail, told before it costs anything; nothing is written.
 
     Args:
+        machine: a GPU of the table: the recipe is resolved, and its needs are reckoned, for that one.
+        quick: reckon by shapes what would else be measured in a few steps; no model is loaded.
         on_step: called with what is done next.
 
     Raises:
         RecipeError: the recipe itself is wrong.
+        RequestError: no such machine.
     """
+    began = time.monotonic()
     place = workspace or Workspace.at()
-    resolved = load_recipe(path, overrides, workspace=place)
+    resolved = load_recipe(path, overrides, workspace=place, machine=machine)
     items = [CheckItem("recipe", True, f"{len(resolved.values)} values, digest {resolved.digest[:16]}")]
+    items += [CheckItem("settings", True, text, doubtful=True) for text in resolved.recipe.warnings]
     if resolved.translation is not None:
         items += _translation_items(resolved.translation, resolved.recipe, place)
     no_model: list[CheckItem] = []
@@ -86,13 +96,22 @@ def check(
     prepared = _checked(items, "data can be read", ready)
     if prepared is not None:
         items += _data_items(prepared)
-    on_step("sets and model")
+    on_step("sets")
     items += _set_items(resolved, place)
+    if no_model and machine and machine_shape(resolved.recipe, place.root):
+        text = "its config.json alone is here: tokens are reckoned from letters"
+        no_model = [CheckItem("model", True, text, doubtful=True)]
     items += no_model
-    forecast = {} if no_model else _checked(items, "model", lambda: _forecast(resolved, prepared, place)) or {}
-    if forecast:
-        items += _prompt_items(resolved.recipe, prepared.parts["test"] if prepared else [], place)
-        items += _machine_items(forecast, place)
+    forecast: dict[str, Any] = {}
+    if all(item.passed for item in no_model):
+        on_step("forecast" if quick or machine else "forecast: a few steps are measured")
+        gpu = find_gpu(machine) if machine else None
+        wanted = partial(foresee, resolved.recipe, prepared, tokens, place, gpu=gpu, quick=quick, began=began)
+        foreseen = _checked(items, "model", wanted)
+        if foreseen is not None:
+            forecast = foreseen.forecast.document() | {"advice": foreseen.advice}
+            items += _prompt_items(resolved.recipe, prepared, tokens, foreseen.context)
+            items += _need_items(foreseen, place)
     return CheckResult(resolved, items, prepared.report if prepared else None, forecast)
 
 
@@ -107,8 +126,10 @@ def _translation_items(translation: Translation, recipe: Recipe, workspace: Work
     name = translation.template
     if name is not None:
         differs = _checked(items, "template", partial(template_difference, name, recipe, workspace))
-        same = f"the tokenizer's own template writes what {name} of LLaMA-Factory writes"
-        unknown = f"what {name} of LLaMA-Factory writes is not known here; the tokenizer's own template is taken"
+        ours = recipe.model.chat_template
+        taken = "the tokenizer's own template" if ours == "tokenizer" else ours
+        same = f"{taken} writes what {name} of LLaMA-Factory writes"
+        unknown = f"what {name} of LLaMA-Factory writes is not known here; {taken} is taken"
         if items[-1].passed:
             text = unknown if differs is None else f"not the text of {name}: {differs}" if differs else same
             items.append(CheckItem("template", True, text, doubtful=differs != ""))
@@ -128,7 +149,8 @@ def _data_items(prepared: Prepared) -> list[CheckItem]:
     report = prepared.report
     counts = ", ".join(f"{name} {rows}" for name, rows in report.splits.items())
     made = f" ({report.augmentation.made} of them augmented)" if report.augmentation else ""
-    told = f"{report.rows_read} read, {report.rows_ok} understood, {report.rows_used} used{made}: {counts}"
+    given = f" ({report.rows_given_system} given data.system)" if report.rows_given_system else ""
+    told = f"{report.rows_read} read, {report.rows_ok} understood{given}, {report.rows_used} used{made}: {counts}"
     items = [CheckItem("rows", True, told)]
     for asked in report.checklist:
         if asked.state == "unknown":
@@ -151,38 +173,43 @@ def _set_items(resolved: ResolvedRecipe, workspace: Workspace) -> list[CheckItem
     return items
 
 
-def _prompt_items(recipe: Recipe, test: list[Row], workspace: Workspace) -> list[CheckItem]:
+def _prompt_items(
+    recipe: Recipe, prepared: Prepared | None, tokens: TokenLimit | None, context: int
+) -> list[CheckItem]:
     """A prompt without room for its answer would end the evaluation, and a run cannot be given other options."""
-    if recipe.model.base is None or set(recipe.evaluation.metrics) == {"perplexity"}:
+    if prepared is None or tokens is None or set(recipe.evaluation.metrics) == {"perplexity"}:
         return []
-    generator = open_model(ModelRef(recipe.model.base), workspace, template=recipe.model.chat_template)
-    room = recipe.evaluation.max_new_tokens
-    asked = [row for row in test if row.messages is not None]
-    long = sum(not generator.fits(row.prompt, room, tools=row.tools) for row in asked)
+    room, chat = recipe.evaluation.max_new_tokens, tokens.format
+    asked = [row for row in prepared.parts["test"] if row.messages is not None]
+    long = sum(len(chat.prompt_ids(row.prompt, tools=row.tools)) + room > context for row in asked)
     text = f"{long} of {len(asked)} test prompts leave no room for an answer of {room} tokens"
     return [CheckItem("prompts", not long, text)]
 
 
-def _forecast(resolved: ResolvedRecipe, prepared: Prepared | None, workspace: Workspace) -> dict[str, Any]:
-    from kamerton.training.forecast import forecast
+def _need_items(foreseen: Foreseen, workspace: Workspace) -> list[CheckItem]:
+    """Memory, time and disk beside what there is."""
+    found, room = foreseen.forecast, foreseen.room
+    memory, disk, mib = found.memory, found.disk, 2**20
+    how = f"{found.measured_steps} steps measured" if found.measured_steps else "reckoned by shapes"
+    there = f"{room / mib:,.0f} MiB " + ("free" if found.machine == "this machine" else f"of a {found.machine}")
+    text = f"about {memory.likely / mib:,.0f} ({memory.low / mib:,.0f} to {memory.high / mib:,.0f}) of {there}; {how}"
+    fits = memory.likely <= room
+    items = [CheckItem("memory", fits, "; ".join([text, *foreseen.advice]), doubtful=memory.high > room)]
+    if found.seconds is not None:
+        low, likely, high = (duration(each) for each in found.seconds)
+        text = f"about {likely} ({low} to {high}) for {found.amount.steps:,} steps"
+        items.append(CheckItem("time", True, text))
+    if found.machine == "this machine":
+        home = next(path for path in (workspace.home, *workspace.home.parents) if path.exists())
+        free = shutil.disk_usage(home).free
+        text = f"about {disk.likely / mib:,.0f} (up to {disk.high / mib:,.0f}) of {free / mib:,.0f} MiB free"
+        items.append(CheckItem("disk", disk.likely < free, text, doubtful=disk.high > free))
+    return items
 
-    recipe = resolved.recipe
-    if prepared is None:
-        return forecast(recipe, [], workspace.root)
-    return forecast(recipe, prepared.parts["train"], workspace.root, prepared.weights)
 
-
-def _machine_items(forecast: dict[str, Any], workspace: Workspace) -> list[CheckItem]:
-    import psutil
-
-    free = psutil.virtual_memory().available
-    need = forecast["peak_bytes"]
-    disk = shutil.disk_usage(next(path for path in (workspace.home, *workspace.home.parents) if path.exists())).free
-    return [
-        CheckItem("memory", need < free, f"about {need / 2**20:,.0f} MiB of {free / 2**20:,.0f} MiB free"),
-        CheckItem(
-            "disk",
-            forecast["disk_bytes"] < disk,
-            f"about {forecast['disk_bytes'] / 2**20:,.0f} MiB of {disk / 2**20:,.0f} MiB free",
-        ),
-    ]
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `45 s`, `12 min`, `3.5 h`, `2.1 days`."""
+    for size, unit in ((86_400, "days"), (3_600, "h")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds / 60:,.0f} min" if seconds >= 120 else f"{seconds:,.0f} s"

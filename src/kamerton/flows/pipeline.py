@@ -60,7 +60,7 @@ class _Mended:
 
 @dataclass
 class Pipeline:
-    """Runs the steps of `data:` in their order: read, clean, privacy, split, leaks, augment, balance, mix."""
+    """Runs the steps of `data:` in their order: read, system, clean, privacy, split, leaks, augment, balance, mix."""
 
     options: DataSection
     workspace: Workspace
@@ -109,6 +109,7 @@ class Pipeline:
                 [row for read in reads for row in read.rows],
                 [finding for read in reads for finding in read.findings],
                 [source for read in reads for source in read.sources],
+                sum(read.given_system for read in reads),
             ),
             cleaned=replace(given.cleaned, findings=findings),
             clusters=clusters,
@@ -124,6 +125,8 @@ class Pipeline:
         options = self.options
         self.on_step(f"read {part}")
         read = read_rows(options.sources(part), self.workspace, on_progress=reading(self.on_step))
+        if options.system is not None:
+            read = _with_system(read, options.system)
         self.on_step(f"clean {part}")
         cleaned = clean(
             read.rows, options.clean, count_tokens=self.count_tokens, similarity=options.split.similarity, run=self.run
@@ -204,6 +207,13 @@ class Pipeline:
         weights = {source.source if len(sources) > 1 else "": source.weight for source in sources}
         sets = [row.source for row in parts["train"]]
         return row_weights(parts["train"], sets, weights, options.mix, options.balance), findings
+
+
+def _with_system(read: ReadResult, system: str) -> ReadResult:
+    """The rows with a system turn, and how many were given it."""
+    rows = [row.with_system(system) for row in read.rows]
+    given = sum(now is not before for now, before in zip(rows, read.rows, strict=True))
+    return replace(read, rows=rows, given_system=given)
 
 
 def _discreet(report: CleaningReport, private: Sequence[Finding]) -> CleaningReport:

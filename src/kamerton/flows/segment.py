@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from kamerton.flows.models import ModelRef, find_model
 from kamerton.flows.prepare import prepare_again
@@ -58,12 +59,13 @@ def rebuild_segment(
     if segment is None and seed is None:
         seed = secrets.randbelow(2**32)
     differences = machine_differences(recorded) if recorded else []
-    compared, parted = 0, None
+    made = _Made()
     if not changed:
         segment = _checked(run, trace, segment or _drawn(run, trace, seed or 0))
         if differences and not anyway:
             raise _other_class(run, differences)
-        compared, parted, changed = _replayed(run, trace, segment, place, on_progress)
+        made = _replayed(run, trace, segment, place, on_progress)
+        changed = list(made.faults)
     begin, end = segment or (0, 0)
     found = SegmentRecord(
         run_id=run.run_id,
@@ -71,14 +73,15 @@ def rebuild_segment(
         end=end,
         seed=seed,
         run_steps=len(trace),
-        compared=compared,
-        identical=not changed and parted is None,
+        compared=made.compared,
+        identical=not changed and made.parted is None,
         machine_class_equal=not differences,
         class_differences=differences,
-        first_different_step=parted[0] if parted else None,
-        different_fields=parted[1] if parted else [],
+        first_different_step=made.parted[0] if made.parted else None,
+        different_fields=made.parted[1] if made.parted else [],
         what_changed=changed,
         seconds=round(time.monotonic() - began, 3),
+        replay_seconds=round(made.seconds, 3),
         run_seconds=recorded.result.seconds if recorded else None,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -173,14 +176,25 @@ def _some(steps: list[int]) -> str:
 
 
 # -- the replay ------------------------------------------------------------------------------------------------------
+class _Made(NamedTuple):
+    """What came out of a replay."""
+
+    compared: int = 0
+    parted: tuple[int, list[str]] | None = None
+    """The step and the fields that differ."""
+    faults: Sequence[str] = ()
+    """What is wrong with the checkpoints at both ends."""
+    seconds: float = 0.0
+    """Of the steps alone."""
+
+
 def _replayed(
     run: RunFolder,
     trace: Sequence[TraceStep],
     segment: Segment,
     workspace: Workspace,
     on_progress: Progress | None,
-) -> tuple[int, tuple[int, list[str]] | None, list[str]]:
-    """How many steps were compared, where they part, and what is wrong with the checkpoints at both ends."""
+) -> _Made:
     from kamerton.training.replay import replay, stand_at
 
     begin, end = segment
@@ -190,12 +204,13 @@ def _replayed(
         try:
             stand_at(loop, run, begin)
         except StorageError as error:
-            return 0, None, [f"checkpoint of step {begin}: {error.what}"]
+            return _Made(faults=[f"checkpoint of step {begin}: {error.what}"])
+        began = time.monotonic()
         parted = replay(loop, end, trace, told)
-        compared = loop.step - begin
+        made = _Made(loop.step - begin, parted, [], time.monotonic() - began)
         if parted is None and end in _begins(run, trace):
             try:
                 stand_at(loop, run, end)
             except StorageError as error:
-                return compared, None, [f"checkpoint of step {end}: {error.what}"]
-        return compared, parted, []
+                return made._replace(faults=[f"checkpoint of step {end}: {error.what}"])
+        return made

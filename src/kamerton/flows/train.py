@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kamerton.flows.alarms import language_facts
 from kamerton.flows.data_context import token_limit
+from kamerton.flows.foreign_template import settle_template
 from kamerton.flows.launch import launch, refuse_in_group
 from kamerton.flows.origin import find_origin
 from kamerton.flows.prepare import prepare, prepare_again, weights_again
@@ -55,7 +56,7 @@ def load_recipe(
 
     gpu = find_gpu(machine) if machine else None
     place = workspace or Workspace.at()
-    source = read_recipe(Path(path), overrides or [], processes=processes)
+    source = settle_template(read_recipe(Path(path), overrides or [], processes=processes), place)
     choices = machine_choices(source.recipe, place.root, gpu)
     origin = find_origin(source.recipe, place)
     if origin is None:
@@ -178,10 +179,10 @@ def run_recipe(
     follower = LiveFollower(run, workspace) if recipe.tracking.followers and group.main else nullcontext()
     with run.held() if group.main else nullcontext(), follower, group:
         with _failure_noted(run):
-            weights, cache = weights_again(lineage, workspace), TokenCache(workspace.home / "cache" / "tokens" if cached else None)
+            weights, cache = weights_again(lineage, workspace), TokenCache(workspace.tokens if cached else None)
             loaded, objective, examples = make_ready(recipe, parts, weights, workspace, threads, cache)
             _note_cut(examples["train"], parts["train"], recipe, run)
-            for note in [*examples["train"].notes, *cache.notes]:
+            for note in [*recipe.warnings, *examples["train"].notes, *cache.notes]:
                 run.event("noted", text=note)
                 if on_progress:
                     on_progress({"notice": note})

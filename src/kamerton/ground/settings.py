@@ -48,6 +48,11 @@ class Workspace:
         return self.home / "evaluations"
 
     @property
+    def tokens(self) -> Path:
+        """Tokenised examples, kept between runs."""
+        return self.home / "cache" / "tokens"
+
+    @property
     def tracking_uri(self) -> str:
         """`MLFLOW_TRACKING_URI`, or a SQLite file in the home."""
         return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.home / 'mlflow.db'}"

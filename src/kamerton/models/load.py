@@ -17,7 +17,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from kamerton.chat import NAMED, ChatFormat
+from kamerton.chat import NAMED, SPECIAL_TOKENS, ChatFormat
 from kamerton.ground.errors import RecipeError
 from kamerton.models.locate import BaseFiles, locate
 from kamerton.models.quantize import Quantization, steady
@@ -41,7 +41,7 @@ class LoadedModel:
     tokenizer: Any
     format: ChatFormat
     template: str
-    """`model.chat_template` of the recipe: tokenizer, chatml or plain."""
+    """`model.chat_template` of the recipe: `tokenizer`, or one of `NAMED`."""
     files: BaseFiles | None
     """The base's files; None for random weights."""
     quantization: Quantization | None = None
@@ -95,19 +95,19 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def chat_format(tokenizer: Any, template: str, end_id: int | None = None) -> ChatFormat:
-    """The chat format of a tokenizer under `model.chat_template`."""
-    source = tokenizer.chat_template if template == "tokenizer" else NAMED[template]
-    if isinstance(source, dict):
-        # Some tokenizers bring several: one for chats, one for tools.
-        source = source.get("default")
-    if template == "chatml":
-        missing = [token for token in ("<|im_start|>", "<|im_end|>") if token not in tokenizer.get_vocab()]
-        if missing:
-            raise RecipeError(
-                f"the tokenizer has no token {' and '.join(missing)}",
-                where="model.chat_template: chatml",
-                mend="set model.chat_template=plain",
-            )
+    """The chat format of a tokenizer under `model.chat_template`.
+
+    Raises:
+        RecipeError: the tokenizer has no end token, or not those that a named template writes.
+    """
+    if template == "tokenizer":
+        source = tokenizer.chat_template
+        if isinstance(source, dict):
+            # Some tokenizers bring several: one for chats, one for tools.
+            source = source.get("default")
+    else:
+        source = NAMED[template]
+        _needs_tokens(tokenizer, template)
 
     def encode(text: str) -> Any:
         return tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
@@ -116,6 +116,22 @@ def chat_format(tokenizer: Any, template: str, end_id: int | None = None) -> Cha
     if end is None:
         raise RecipeError("the tokenizer has no end-of-sequence token", where="model.base")
     return ChatFormat(tokenizer, encode, source, int(end))
+
+
+def _needs_tokens(tokenizer: Any, template: str) -> None:
+    """Refuse a template whose control tokens would be encoded as letters: no turn would ever end."""
+    special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    special |= set(tokenizer.all_special_tokens)
+    missing = [token for token in SPECIAL_TOKENS.get(template, ()) if token not in special]
+    if "eos_token" in NAMED[template] and tokenizer.eos_token is None:
+        missing.append("that ends a sequence")
+    if missing:
+        raise RecipeError(
+            f"the tokenizer has no special token {' and '.join(missing)}",
+            where=f"model.chat_template: {template}",
+            expected="a template whose control tokens the base knows",
+            mend="set model.chat_template to default or plain, which need the end token alone",
+        )
 
 
 def load_base(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from kamerton.ground.digests import digest, file_digest
 from kamerton.ground.errors import RecipeError, ServerAwayError
 from kamerton.ground.settings import offline
 
-__all__ = ["PACKAGED", "BaseFiles", "locate"]
+__all__ = ["PACKAGED", "BaseFiles", "base_file", "brings_template", "locate"]
 
 _PACKAGE = Path(__file__).parent / "base"
 PACKAGED = ("tiny-pl",)
@@ -61,6 +62,45 @@ def locate(name: str, root: Path) -> BaseFiles:
             "not a model folder", where=str(files.folder), expected="config.json and safetensors weights inside"
         )
     return files
+
+
+def base_file(name: str, root: Path, file: str) -> Path | None:
+    """One file of a base model, which need not be there; of one on the hub that file alone is fetched, if it may be.
+
+    None where there is no such base, or the hub does not give the file: whoever needs the model itself says so.
+    """
+    folder = root / os.path.expanduser(name)
+    if name in PACKAGED:
+        return _PACKAGE / name / file
+    if folder.is_dir():
+        return folder / file
+    if name.startswith((".", "/", "~")) or name.count("/") != 1:
+        return None
+    from huggingface_hub import errors, hf_hub_download
+
+    repository, _, revision = name.partition("@")
+    try:
+        return Path(hf_hub_download(repository, file, revision=revision or None, local_files_only=offline()))
+    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, errors.HFValidationError):
+        return None
+
+
+def brings_template(name: str, root: Path) -> bool | None:
+    """Whether the tokenizer of a base has a chat template of its own; None where its files cannot be read."""
+    path = base_file(name, root, "tokenizer_config.json")
+    jinja = base_file(name, root, "chat_template.jinja")
+    if jinja is not None and jinja.is_file():
+        return True
+    if path is None:
+        return None
+    try:
+        own = json.loads(path.read_text(encoding="utf-8")).get("chat_template")
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, AttributeError):
+        return None
+    # Some bring several; without a default one there is none for chats.
+    return any(each.get("name") == "default" for each in own) if isinstance(own, list) else bool(own)
 
 
 def _from_hub(name: str) -> BaseFiles:

@@ -18,6 +18,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from kamerton.chat import IGNORED
+from kamerton.models.packed import GRID
 
 __all__ = ["Head", "bare", "find_head", "hidden_states", "modes_kept", "summed_nll", "token_log_probs"]
 
@@ -164,9 +165,10 @@ def token_log_probs(head: Head, hidden: torch.Tensor, targets: torch.Tensor, chu
 def _trained(
     head: Head, hidden: torch.Tensor, targets: torch.Tensor, chunk: int | None
 ) -> tuple[Head, int, bool, torch.Tensor, torch.Tensor]:
-    """What the functions below take: only the positions that are trained, and whether gradients are asked for."""
+    """What the functions below take: hidden states (M' >= M, D) and targets (M,) of what is trained alone."""
     kept = (targets != IGNORED).nonzero()[:, 0]
-    hidden = hidden.index_select(0, kept) if len(kept) < len(targets) else hidden
+    # Rounded up with the first one again, whose part is left out below: see `pack`.
+    hidden = hidden.index_select(0, torch.cat([kept, kept[:1].expand(-len(kept) % GRID)]))
     learns = torch.is_grad_enabled() and (hidden.requires_grad or bool(head.trained))
     return head, chunk or head.chunk, learns, hidden, targets[kept]
 
@@ -215,15 +217,16 @@ class _SummedNll(torch.autograd.Function):
     ) -> torch.Tensor:
         total = hidden.new_zeros((), dtype=_exact(hidden))
         found = _Gradients(hidden, weights) if learns else None
-        for begin in range(0, len(targets), chunk):
-            rows = slice(begin, begin + chunk)
+        for begin in range(0, len(hidden), chunk):
+            rows, wanted = slice(begin, begin + chunk), targets[begin : begin + chunk]
             leaf, logits = _logits(head, hidden[rows]) if found else (hidden[rows], head(hidden[rows]))
             log_probs = torch.log_softmax(logits.detach(), -1, dtype=_exact(logits))
-            places = torch.arange(len(log_probs), device=log_probs.device), targets[rows]
+            places = torch.arange(len(wanted), device=wanted.device), wanted
             total -= log_probs[places].sum()
             if found:
                 slope = log_probs.exp_()  # the gradient of the chunk's loss: softmax, minus one at the target
                 slope[places] -= 1
+                slope[len(wanted) :] = 0
                 found.add(rows, leaf, logits, slope)
         if found:
             ctx.save_for_backward(found.hidden, *found.weights)
@@ -248,10 +251,11 @@ class _LogProbs(torch.autograd.Function):
         *weights: torch.nn.Parameter,
     ) -> torch.Tensor:
         found = hidden.new_empty(len(targets), dtype=_exact(hidden))
-        for begin in range(0, len(targets), chunk):
-            rows = slice(begin, begin + chunk)
+        for begin in range(0, len(hidden), chunk):
+            rows, wanted = slice(begin, begin + chunk), targets[begin : begin + chunk]
             logits = head(hidden[rows])
-            found[rows] = torch.log_softmax(logits, -1, dtype=_exact(logits)).gather(1, targets[rows, None])[:, 0]
+            log_probs = torch.log_softmax(logits, -1, dtype=_exact(logits))
+            found[rows] = log_probs[torch.arange(len(wanted), device=wanted.device), wanted]
         if learns:
             ctx.save_for_backward(hidden, targets, *weights)
             device = hidden.device.type
@@ -264,12 +268,14 @@ class _LogProbs(torch.autograd.Function):
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         hidden, targets, *weights = ctx.saved_tensors
         found = _Gradients(hidden, weights)
-        for begin in range(0, len(targets), ctx.chunk):
-            rows = slice(begin, begin + ctx.chunk)
+        for begin in range(0, len(hidden), ctx.chunk):
+            rows, wanted = slice(begin, begin + ctx.chunk), targets[begin : begin + ctx.chunk]
             with torch.autocast(*ctx.precision):
                 leaf, logits = _logits(ctx.head, hidden[rows])
             # The gradient of the log-probabilities: one at the target, minus softmax.
-            slope = torch.softmax(logits.detach(), -1, dtype=_exact(logits)).mul_(-grad[rows, None])
-            slope[torch.arange(len(slope), device=slope.device), targets[rows]] += grad[rows]
+            slope = torch.softmax(logits.detach(), -1, dtype=_exact(logits))
+            slope[: len(wanted)].mul_(-grad[rows, None])
+            slope[torch.arange(len(wanted), device=wanted.device), wanted] += grad[rows]
+            slope[len(wanted) :] = 0
             found.add(rows, leaf, logits, slope)
         return None, None, None, found.hidden, None, *found.weights

@@ -8,7 +8,13 @@ from pydantic import Field, model_validator
 
 from kamerton.recipe.base import Section
 
-__all__ = ["Architecture", "ModelSection"]
+__all__ = ["Architecture", "ModelSection", "TemplateName"]
+
+TemplateName = Literal[
+    "tokenizer", "chatml", "plain", "alpaca", "deepseek", "deepseek3", "deepseekr1", "default", "empty", "gemma", "gemma2",
+    "gemma3", "llama2", "llama3", "ministral", "mistral", "phi", "phi4", "phi4_mini", "qwen", "qwen3", "qwen3_nothink",
+    "smollm", "yi", "zephyr",
+]  # fmt: skip
 
 
 class Architecture(Section):
@@ -46,8 +52,9 @@ class ModelSection(Section):
     4 bits as in QLoRA (2305.14314). None means none, and nf4 for `method.kind: qlora`."""
     double_quantization: bool | None = None
     """With 4 bits: the scales of the blocks are quantised too, which saves 0.4 bits a weight. None means true."""
-    chat_template: Literal["tokenizer", "chatml", "plain"] = "tokenizer"
-    """`tokenizer` is the tokenizer's own template; the others are for tokenizers that have none."""
+    chat_template: TemplateName = "tokenizer"
+    """`tokenizer` is the tokenizer's own template, which is the authority; the named ones are for tokenizers that bring
+    none, and write what LLaMA-Factory's templates of these names write (`plain`: texts one under the other)."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> ModelSection:

@@ -12,7 +12,7 @@ _METHODS = {
     "oft": 2e-4,
     "ia3": 5e-3,
     "prompt": 3e-2,
-    "prefix": 1e-2,
+    "prefix": 3e-2,
     "p_tuning": 3e-3,
 }
 """For supervised fine-tuning, as the papers and the field's tools have it; few moving weights want a high rate."""

@@ -11,8 +11,8 @@ from kamerton.recipe.data import DataSection
 from kamerton.recipe.evaluation import EvaluationSection
 from kamerton.recipe.gate import GateSection
 from kamerton.recipe.method import LoraMethod, Method
-from kamerton.recipe.method_rules import method_faults
-from kamerton.recipe.objective_rules import objective_faults
+from kamerton.recipe.method_rules import method_faults, method_warnings
+from kamerton.recipe.objective_rules import objective_faults, objective_warnings
 from kamerton.recipe.model import ModelSection
 from kamerton.recipe.tracking import TrackingSection
 from kamerton.recipe.training import TrainingSection
@@ -39,6 +39,12 @@ class Recipe(Section):
     """What the model must prove before an alias moves; without a gate only `candidate` moves."""
     tracking: TrackingSection = TrackingSection()
     """Who follows the run."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """Settings that have no effect beside others, or another one than their name says; both are named."""
+        by_method = method_warnings(self.model, self.method, self.training)
+        return [*by_method, *objective_warnings(self.training, self.evaluation)]
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Recipe:

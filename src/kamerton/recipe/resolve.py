@@ -88,6 +88,8 @@ def _usual(recipe: Recipe) -> dict[str, Derived]:
         "training.learning_rate": Derived(usual_rate(method, objective), f"usual for {method} and {objective}"),
         "tracking.experiment": Derived(recipe.name, "name"),
     }
+    stored = "nf4" if method == "qlora" else "none"
+    usual["model.quantization"] = Derived(stored, f"usual for method.kind: {method}")
     rank = getattr(recipe.method, "rank", None)
     if rank is not None:
         usual["method.alpha"] = Derived(2.0 * rank, "2 x method.rank")

@@ -85,6 +85,8 @@ class DataReport(Record):
     rows_read: int
     rows_ok: int
     """Rows that could be read as examples."""
+    rows_given_system: int = 0
+    """Those of them that had no system turn and were given that of `data.system`."""
     rows_used: int
     """Rows left after cleaning: the sum of the parts."""
     findings: list[Finding]

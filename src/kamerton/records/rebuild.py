@@ -74,7 +74,9 @@ class SegmentRecord(Record):
     what_changed: list[str]
     """Where recipe, data, base, trace, checkpoint or model are no longer those of the run, one sentence each."""
     seconds: float
-    """Wall time of the audit."""
+    """Wall time of the audit, with loading and all checks."""
+    replay_seconds: float
+    """Wall time of the steps alone."""
     run_seconds: float | None
     """Wall time of the run's training; None where it is not finished."""
     finished: str

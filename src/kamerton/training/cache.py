@@ -45,14 +45,16 @@ _ARRAYS |= {"values": np.float64, "texts": np.uint8}
 class TokenCache:
     """A folder of tokenised examples."""
 
-    def __init__(self, folder: Path | None, most: int = _MOST) -> None:
+    def __init__(self, folder: Path | None, *, most: int = _MOST, writes: bool = True) -> None:
         """
         Args:
             folder: None keeps nothing.
             most: bytes of all files.
+            writes: False reads what is there and keeps nothing new.
         """
         self._folder = folder
         self._most = most
+        self._writes = writes
         self.notes: list[str] = []
         """What is worth telling of the files, a sentence each."""
 
@@ -67,13 +69,16 @@ class TokenCache:
         path = self._folder / f"{cache_key(objective, rows, weights)}.safetensors"
         try:
             found = _read(path)
-            os.utime(path)
+            if self._writes:
+                os.utime(path)
             return found
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError):
             self.notes.append(f"the cache file {path.name[:16]}... was damaged and is made again")
         built = objective.examples(rows, weights)
+        if not self._writes:
+            return built
         try:
             _write(path, built)
             self._shrink(path)

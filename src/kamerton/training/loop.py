@@ -126,7 +126,7 @@ class Loop:
                 self.run.event("early_stopped", step=self.step, waited=self.best.waited)
             ended = last or self._waited_long
             asked = self.processes.any(stop()) and not ended
-            halted = self.alarms.halted is not None and not ended
+            halted = self.processes.any(self.alarms.halted is not None) and not ended
             if self._due(self._options.checkpoint_every) or ended or asked or halted or (lowest and self._keeps_best):
                 self.save()
             if asked:
@@ -140,11 +140,11 @@ class Loop:
     def _halt(self) -> None:
         """End the run where an alarm asks for it."""
         alarm = self.alarms.halted
-        assert alarm is not None
+        told = f"the alarm {alarm}" if alarm else "an alarm of another process"
         raise VerdictError(
-            f"the alarm {alarm.kind} stopped the run at step {alarm.step}: {alarm.symptom}; {alarm.evidence}",
+            f"{told}; the run was stopped",
             where=self.run.run_id,
-            expected=f"{alarm.change}",
+            expected=alarm.change if alarm else "",
             mend=f"kamerton train --resume {self.run.run_id} goes on past it, from step {self.step}",
         )
 

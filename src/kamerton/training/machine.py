@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from kamerton.models.locate import base_file
 from kamerton.recipe import Derived, Recipe
 from kamerton.training.forecast.gpus import Gpu
 from kamerton.training.forecast.memory import layout_tokens, need_of, sequences_of
-from kamerton.training.forecast.shapes import Shape, config_file, read_shape, shape_of
+from kamerton.training.forecast.shapes import Shape, read_shape, shape_of
 
 __all__ = ["free_memory", "machine_choices", "machine_shape", "physical_cores", "processor_flags"]
 
@@ -62,7 +63,7 @@ def machine_shape(recipe: Recipe, root: Path) -> Shape | None:
     if recipe.model.architecture is not None:
         return shape_of(recipe.model.architecture)
     assert recipe.model.base is not None
-    config = config_file(recipe.model.base, root)
+    config = base_file(recipe.model.base, root, "config.json")
     return read_shape(config) if config else None
 
 

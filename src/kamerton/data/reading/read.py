@@ -56,6 +56,8 @@ class ReadResult:
     rows: list[Row]
     findings: list[Finding]
     sources: list[SourceReport]
+    given_system: int = 0
+    """Rows that were given the system turn of `data.system`."""
 
     @property
     def rows_read(self) -> int:

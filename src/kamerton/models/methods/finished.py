@@ -163,7 +163,8 @@ def _about(folder: Path) -> dict[str, Any]:
             raise ValueError("not the document of a model")
         if about["method"] not in WEIGHTS:
             raise ValueError(f"unknown method {about['method']!r}")
-        about = {"quantization": None, "labels": [], "pissa": False, "start": [], "moved": []} | about
+        without: dict[str, Any] = {"quantization": None, "labels": [], "pissa": False, "start": [], "moved": []}
+        about = without | about
         about["quantization"] = Quantization(**about["quantization"]) if about["quantization"] else None
         about["labels"] = tuple(about["labels"])
         return about

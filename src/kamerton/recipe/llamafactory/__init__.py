@@ -5,7 +5,6 @@ from kamerton.recipe.llamafactory.flags import as_overrides
 from kamerton.recipe.llamafactory.keys import KEYS
 from kamerton.recipe.llamafactory.templates import TEMPLATES
 from kamerton.recipe.llamafactory.translation import Told, Translation, is_llamafactory, part_overrides, translate
-from kamerton.recipe.llamafactory.wording import written_there
 
 __all__ = [
     "KEYS",
@@ -20,5 +19,4 @@ __all__ = [
     "is_llamafactory",
     "part_overrides",
     "translate",
-    "written_there",
 ]

@@ -17,7 +17,7 @@ _DATA: Final = {
         None,
         "model.chat_template",
         kind="text",
-        how="chatml is written as it is; in place of all others the tokenizer's own template",
+        how="chatml is written as it is; all others where the tokenizer brings no template of its own",
         scope="a stage other than pt",
     ),
     "dataset": became(None, "data.train", kind="names", how="entries of dataset_dir/dataset_info.json"),
@@ -49,8 +49,12 @@ _DATA: Final = {
     "packing": became(None, "training.compute.packing", kind="bool", how="packed sequences never see each other"),
     "neat_packing": became(False, "training.compute.packing", how="this is what packing is here"),
     "tool_format": equal(None, _TEMPLATE, kind="text"),
-    "default_system": refused(
-        None, "no system turn is put into rows that have none", "give the rows a system column", kind="text"
+    "default_system": became(
+        None,
+        "data.system",
+        kind="text",
+        how="the system turn of rows that have none",
+        scope="a stage other than pt",
     ),
     "enable_thinking": equal(True, _TEMPLATE, kind="bool"),
     "preserve_thinking": equal(False, _TEMPLATE),

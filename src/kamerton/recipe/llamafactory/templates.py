@@ -9,9 +9,6 @@ from kamerton.recipe.llamafactory.draft import Draft
 
 __all__ = ["TEMPLATES", "write_template"]
 
-_GENERAL: Final = ("alpaca", "default", "empty", "fewshot", "vicuna")
-"""Made for no model of their own."""
-
 _NAMES: Final = """
     aeva alpaca bailing bailing_v2 breeze chatglm3 chatml chatml_de cohere cpm4 dbrx deepseek deepseek3 deepseekcoder
     deepseekr1 default dots_ocr empty ernie ernie_nothink ernie_vl exaone falcon falcon_h1 fewshot gemma gemma2 gemma3
@@ -40,19 +37,13 @@ def write_template(draft: Draft) -> None:
     if name == "chatml":
         return draft.put("model.chat_template", "chatml", "template")
     draft.put("model.chat_template", "tokenizer", "template")
-    if name in _GENERAL:
+    if name is not None:
         draft.otherwise(
             "template",
-            f"the tokenizer's own template is written, not {name}; with a tokenizer that has none set "
-            "model.chat_template=plain or chatml",
-        )
-    elif name is not None:
-        draft.otherwise(
-            "template",
-            f"the tokenizer's own template is written, so that training sees what serving sees; LLaMA-Factory's {name} "
-            "copies it and may differ in system turn, tools and thinking",
+            f"the tokenizer's own template is written where it has one, so that training sees what serving sees; "
+            f"LLaMA-Factory writes its {name}, which may differ in system turn, tools and thinking",
         )
     for key in ("tool_format", "enable_thinking", "preserve_thinking"):
         if asked.asks(key):
-            draft.otherwise(key, "the tokenizer's own template is rendered with its own defaults")
+            draft.otherwise(key, "the template is rendered with its own defaults")
     return None

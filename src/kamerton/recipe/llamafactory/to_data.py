@@ -17,6 +17,7 @@ def write_data(draft: Draft) -> None:
     _write_mix(draft)
     if asked["max_samples"] is not None:
         draft.put("data.max_rows", asked["max_samples"], "max_samples")
+    _write_system(draft)
     _write_split(draft)
     _write_bounds(draft)
     if asked["packing"] is not None or asked["neat_packing"]:
@@ -59,6 +60,16 @@ def _source(draft: Draft, name: str) -> str | dict[str, str]:
             "dataset_dir", "a dataset_info.json of the hub is not read", "download it, and name its folder"
         )
     return f"{folder.rstrip('/') or '/'}/dataset_info.json:{name}"
+
+
+def _write_system(draft: Draft) -> None:
+    system = draft.request["default_system"]
+    if system and draft.request["stage"] != "pt":
+        draft.put("data.system", system, "default_system")
+    elif system == "":
+        draft.otherwise(
+            "default_system", "rows are as they are; the usual system turn of a template stays, if it has one"
+        )
 
 
 def _write_mix(draft: Draft) -> None:

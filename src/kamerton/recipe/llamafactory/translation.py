@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from kamerton.ground.errors import RecipeError
@@ -72,6 +72,12 @@ class Translation:
         if "template" not in self.written.get("model.chat_template", Written((), "derived", "")).keys:
             return None
         return next((str(told.value) for told in self.told if told.key == "template" and told.fate == "became"), None)
+
+    def settled(self, target: str, why: str) -> Translation:
+        """The same, where a value of the recipe was decided from more than the file: the reason is told."""
+        written = self.written[target]
+        note = replace(written, note=f"{written.note}; {why}" if written.note else why)
+        return replace(self, written=self.written | {target: note}, notices=(*self.notices, why))
 
     @property
     def lines(self) -> dict[str, int]:

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kamerton.ground.settings import offline
 from kamerton.recipe import (
     AdapterMethod,
     Architecture,
@@ -27,7 +25,7 @@ from kamerton.recipe import (
     VirtualMethod,
 )
 
-__all__ = ["Shape", "config_file", "moving_weights", "read_shape", "shape_of"]
+__all__ = ["Shape", "moving_weights", "read_shape", "shape_of"]
 
 
 _LONGEST_HEADER = 100_000_000
@@ -93,28 +91,6 @@ def read_shape(config: Path) -> Shape | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
         return None
     return shape
-
-
-def config_file(name: str, root: Path) -> Path | None:
-    """The `config.json` of a base model; of one on the hub that file alone is fetched, if it may be."""
-    from kamerton.models.locate import PACKAGED, locate
-
-    folder = root / os.path.expanduser(name)
-    if name in PACKAGED:
-        return locate(name, root).folder / "config.json"
-    if folder.is_dir():
-        return folder / "config.json"
-    if name.startswith((".", "/", "~")) or name.count("/") != 1:
-        return None
-    from huggingface_hub import errors, hf_hub_download
-
-    repository, _, revision = name.partition("@")
-    try:
-        return Path(
-            hf_hub_download(repository, "config.json", revision=revision or None, local_files_only=offline())
-        )
-    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, errors.HFValidationError):
-        return None  # whoever needs the model itself says so
 
 
 def _shape(config: dict[str, Any], stored: dict[str, list[int]] | None = None) -> Shape:

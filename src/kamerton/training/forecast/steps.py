@@ -26,6 +26,9 @@ __all__ = ["Measured", "Timed", "measure_steps", "work_of"]
 _TYPICAL = 4
 """Steps that are timed."""
 
+_LEAST = 2
+"""Of them, those that are timed though time is up, unless it takes three times as long."""
+
 _PASSES = 4
 """Most forward passes of a timed step; a longer step is timed by its beginning."""
 
@@ -77,7 +80,7 @@ def measure_steps(
 
     Args:
         loaded: with the method applied.
-        seconds: no further step is begun after as many; the largest is left out where it would take longer.
+        seconds: about how long it may take; the largest step is left out where it alone would take three times this.
     """
     began = time.monotonic()
     found = Measured()
@@ -99,7 +102,8 @@ def measure_steps(
             trial.step(longest)
         for step in usual:
             found.steps.append(trial.step(step))
-            if time.monotonic() - began > seconds:
+            gone = time.monotonic() - began
+            if gone > seconds and (len(found.steps) >= _LEAST or gone > 3 * seconds):
                 break
         if judged:
             found.validation = _timed(work_of(recipe, judged), lambda: measure(network, objective, judged, 0))

@@ -92,9 +92,9 @@ class Kto(Objective):
 
     def start(self, network: Network, parts: dict[str, list[Example]], told: Told) -> None:
         self._validation = parts["validation"]
-        for examples in parts.values():
+        for examples in (parts["train"], parts["validation"]):
             self._mismatched |= self._ring(examples)
-        matched = [example for examples in parts.values() for example in examples]
+        matched = [*parts["train"], *parts["validation"]]
         self._reference.measure(network, [*matched, *self._mismatched.values()], told)
 
     def _ring(self, examples: Sequence[Example]) -> dict[str, Example]:
