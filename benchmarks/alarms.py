@@ -31,7 +31,7 @@ from kamerton.data import Row
 from kamerton.ground.errors import KamertonError
 from kamerton.ground.rng import shuffled, stream_seed
 
-TUNED_SEEDS, MEASURED_SEEDS = 100, 200
+TUNED_SEEDS, MEASURED_SEEDS = 100, 300
 """First seed of the runs that thresholds were chosen on, and of those that are counted."""
 SAMPLES = resources.files("kamerton") / "samples" / "town_hall"
 RATES = {"lora": 1e-2, "full": 3e-3}

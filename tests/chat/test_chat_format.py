@@ -429,7 +429,6 @@ def test_the_named_templates_are_those_of_the_recipe() -> None:
 def test_tokens_are_cut_and_counted() -> None:
     tokens = Tokens([1, 2, 3, 4], [True, False, True, True], ["text", "prompt", "answer", "end_of_turn"])
     assert tokens.labels() == [1, -100, 3, 4]
-    assert tokens.labels(ignored=0) == [1, 0, 3, 4]
     assert tokens.trained_count == 2, "the first token is predicted from nothing"
     assert tokens.first(None) is tokens
     assert tokens.first(4) is tokens

@@ -42,3 +42,15 @@ def test_where_a_row_stands_is_no_part_of_it(field: str) -> None:
 def test_what_a_row_says_is_part_of_it(field: str) -> None:
     row = Row(text="To samo.")
     assert replace(row, **{field: "other"}).row_hash != row.row_hash
+
+
+def test_a_system_turn_is_given_to_those_that_have_none() -> None:
+    asked: tuple[Message, ...] = ({"role": "user", "content": "Co?"}, {"role": "assistant", "content": "To."})
+    system = Message(role="system", content="S")
+    assert Row(messages=asked).with_system("S").messages == (system, *asked)
+    rated = Row(messages=asked, liked=False).with_system("S")
+    assert (rated.kind, rated.messages) == ("rated", (system, *asked))
+    ranked = Row(messages=asked[:1], ranked=asked[1:] * 2).with_system("S")
+    assert (ranked.messages, ranked.ranked) == ((system, asked[0]), asked[1:] * 2)
+    for row in (Row(text="To."), Row(messages=(Message(role="system", content=""), *asked))):
+        assert row.with_system("S") is row

@@ -44,4 +44,5 @@ def test_the_general_set_is_given_or_packaged(workspace: Workspace) -> None:
 
 def test_nothing_is_measured_where_nothing_can_be_forgotten(workspace: Workspace) -> None:
     assert general_rows(_recipe(training={"alarms": {"forgetting": "off"}}), workspace) == []
-    assert general_rows(_recipe(model={"architecture": {}}, training={"objective": "pretrain"}), workspace) == []
+    scratch = {"model": {"architecture": {}}, "method": {"kind": "full"}, "training": {"objective": "pretrain"}}
+    assert general_rows(_recipe(**scratch), workspace) == []

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from kamerton.chat import Message
 from kamerton.flows.check import check
 from kamerton.flows.manager import FineTuningManager
+from kamerton.flows.models import find_model, open_model
 from kamerton.flows.rebuild import rebuild
-from kamerton.flows.train import train
+from kamerton.flows.train import load_recipe, train
 from kamerton.ground.errors import RecipeError
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder, list_runs, read_events
@@ -100,12 +102,47 @@ def test_the_check_tells_the_translation_and_compares_the_templates(project: Wor
     found = {item.name: item for item in check("sft.yaml", project).items}
     assert "20 keys: 16 became values of the recipe, 4 change nothing here" in found["LLaMA-Factory"].text
     assert "data.split.test=0.1" in found["LLaMA-Factory"].text
-    assert found["template"].text.startswith("the tokenizer's own template writes what qwen3")
+    assert "<think>" in found["template"].text
+    same = {item.name: item for item in check("sft.yaml", project, overrides=["template=qwen3_nothink"]).items}
+    assert same["template"].text.startswith("the tokenizer's own template writes what qwen3_nothink")
     other = {item.name: item for item in check("sft.yaml", project, overrides=["template=alpaca"]).items}
     assert other["template"].doubtful
     unknown = {item.name: item for item in check("sft.yaml", project, overrides=["template=glm4"]).items}
     assert "glm4 of LLaMA-Factory writes is not known here" in unknown["template"].text
     assert "'### Instruction" in other["template"].text or "'Below is an instruction" in other["template"].text
+
+
+def test_a_base_without_a_template_gets_that_of_the_file(project: Workspace) -> None:
+    assert load_recipe("sft.yaml", ["template=alpaca"], workspace=project).recipe.model.chat_template == "tokenizer"
+    (project.root / "base" / "chat_template.jinja").unlink()
+    for overrides, expected, origin in [
+        (["template=alpaca"], "alpaca", "flag"),
+        ([], "qwen3", "file"),
+        (["template=null"], "empty", "derived"),
+        (["template=glm4"], "tokenizer", "flag"),
+        (["model.chat_template=plain"], "plain", "flag"),
+        (["model.chat_template=tokenizer"], "tokenizer", "flag"),
+        (["stage=pt"], "tokenizer", "default"),
+    ]:
+        resolved = load_recipe("sft.yaml", overrides, workspace=project)
+        value = next(value for value in resolved.values if value.key == "model.chat_template")
+        assert (value.value, value.origin) == (expected, origin)
+        assert resolved.translation is not None
+        settled = [notice for notice in resolved.translation.notices if "brings no chat template" in notice]
+        assert bool(settled) == (expected in {"alpaca", "qwen3", "empty"})
+        assert not settled or f"{expected} is written" in value.note
+    items = {item.name: item for item in check("sft.yaml", project, overrides=["template=alpaca"]).items}
+    assert "brings no chat template" in items["LLaMA-Factory"].text
+    assert items["template"].text == "alpaca writes what alpaca of LLaMA-Factory writes"
+    refused = {item.name: item for item in check("sft.yaml", project, overrides=["template=llama3"]).items}
+    assert not refused["template"].passed
+    assert "no special token <|start_header_id|>" in refused["template"].text
+
+
+def test_a_default_system_is_in_the_rows(project: Workspace) -> None:
+    prepared = FineTuningManager("sft.yaml", project, ["default_system=Odpowiadaj krótko."])
+    assert prepared.recipe.recipe.data.system == "Odpowiadaj krótko."
+    assert prepared.validate_data().rows_given_system == 24
 
 
 def test_explain_shows_each_key(project: Workspace) -> None:
@@ -220,6 +257,17 @@ def _more_data(root: Path) -> None:
     for name, content in files.items():
         (root / "data" / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
     write_lines(root / "data" / "texts.jsonl", [{"text": row["instruction"]} for row in rows])
+
+
+@pytest.mark.slow
+def test_a_raw_base_trains_and_answers_under_the_template_of_the_file(project: Workspace) -> None:
+    (project.root / "base" / "chat_template.jinja").unlink()
+    record = train("sft.yaml", project, overrides=["template=alpaca", "default_system=Krótko. ", "max_samples=4"])
+    assert record.recipe["model"]["chat_template"] == "alpaca"
+    asked: list[Message] = [{"role": "user", "content": "Co?"}]
+    generator = open_model(find_model(record.run_id, project), project)
+    assert generator.loaded.format.render(asked, answering=True).endswith("### Instruction:\nCo?\n\n### Response:\n")
+    assert rebuild(record.run_id, project).identical
 
 
 @pytest.mark.slow

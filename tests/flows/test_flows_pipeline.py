@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -179,3 +180,21 @@ def test_phrases_that_rows_of_one_source_share_do_not_fail_the_check(project: Wo
     assert own.leaks.sets[0].own
     other = _prepared(project, leaks={"against": ["train.jsonl"], "canaries": 0}).report
     assert "data.check.max_contaminated" in "".join(other.reasons)
+
+
+def test_a_system_turn_is_given_before_the_version_is_made(project: Workspace) -> None:
+    own = [{"role": "system", "content": "Moja."}, {"role": "user", "content": "A?"}]
+    rows = [*letters()[:3], {"messages": [*own, {"role": "assistant", "content": "Tak."}]}]
+    write_lines(project.root / "train.jsonl", rows[:3])
+    write_lines(project.root / "more.jsonl", rows[3:])
+    given = {"train": ["train.jsonl", "more.jsonl"], "system": "Odpowiadaj krótko.", "leaks": {"canaries": 0}}
+    made = _prepared(project, **given)
+    systems = Counter(row.prompt[0]["content"] for row in made.parts["train"])
+    assert systems == {"Odpowiadaj krótko.": 3, "Moja.": 1}
+    assert all(row.prompt[0]["role"] == "system" for row in made.parts["test"])
+    assert made.report.rows_given_system == 3 + len(made.parts["test"])
+    again = prepare_again(made.lineage, project)["train"]
+    assert [row.prompt for row in again] == [row.prompt for row in made.parts["train"]]
+    before = _prepared(project, **given | {"system": None})
+    assert before.report.rows_given_system == 0
+    assert before.report.fingerprint != made.report.fingerprint

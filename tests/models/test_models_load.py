@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from tokenizers import AddedToken
 
 from kamerton.ground.errors import KamertonError, RecipeError, StorageError
 from kamerton.models.generate import TransformersGenerator
@@ -80,17 +82,24 @@ def test_a_format_follows_the_recipe(tiny_base: Path) -> None:
     assert plain.digest != own.digest
 
 
-def test_chatml_needs_its_tokens(tiny_base: Path) -> None:
-    class Bare:
-        chat_template = None
-        eos_token_id = 3
-
-        def get_vocab(self) -> dict[str, int]:
-            return {"<|im_end|>": 3}
-
-    with pytest.raises(RecipeError, match=r"no token <\|im_start\|>\n") as caught:
-        chat_format(Bare(), "chatml")
-    assert caught.value.mend == "set model.chat_template=plain"
+@pytest.mark.parametrize(
+    ("template", "missing"),
+    [
+        ("chatml", r"<\|im_start\|> and <\|im_end\|>"),
+        ("qwen", r"<\|im_start\|> and <\|im_end\|>"),
+        ("llama3", r"<\|start_header_id\|> and <\|end_header_id\|> and <\|eot_id\|>"),
+        ("alpaca", "that ends a sequence"),
+        ("plain", "that ends a sequence"),
+    ],
+)
+def test_a_named_template_needs_its_tokens(tiny_base: Path, template: str, missing: str) -> None:
+    chat_format(load_tokenizer(tiny_base), "default")
+    bare = SimpleNamespace(
+        added_tokens_decoder={7: AddedToken("<|im_end|>", special=False)}, all_special_tokens=["<pad>"], eos_token=None
+    )
+    with pytest.raises(RecipeError, match=rf"no special token {missing}\n") as caught:
+        chat_format(bare, template, 7)
+    assert caught.value.where == f"model.chat_template: {template}"
 
 
 def test_a_tokenizer_without_an_end_is_refused_unless_the_model_names_one(tiny_base: Path) -> None:

@@ -13,7 +13,7 @@ from huggingface_hub import errors
 
 from kamerton.ground.digests import file_digest
 from kamerton.ground.errors import RecipeError, ServerAwayError
-from kamerton.models.locate import PACKAGED, locate
+from kamerton.models.locate import PACKAGED, brings_template, locate
 
 
 def test_a_folder_is_found_from_the_root_and_by_its_absolute_path(tiny_base: Path) -> None:
@@ -118,3 +118,30 @@ def test_digests_follow_the_bytes(tiny_base: Path, tmp_path: Path) -> None:
     assert files.tokenizer() == before
     (folder / "chat_template.jinja").write_text("another", "utf-8")
     assert files.tokenizer() != before
+
+
+@pytest.mark.parametrize(
+    ("files", "brings"),
+    [
+        ({"tokenizer_config.json": "{}", "chat_template.jinja": "x"}, True),
+        ({"tokenizer_config.json": "{}"}, False),
+        ({"tokenizer_config.json": '{"chat_template": "x"}'}, True),
+        ({"tokenizer_config.json": '{"chat_template": null}'}, False),
+        ({"tokenizer_config.json": '{"chat_template": [{"name": "tool_use", "template": "x"}]}'}, False),
+        ({"tokenizer_config.json": '{"chat_template": [{"name": "default", "template": "x"}]}'}, True),
+        ({"tokenizer_config.json": '{"chat_template": ["default"]}'}, None),
+        ({"tokenizer_config.json": "[]"}, None),
+        ({"tokenizer_config.json": "{"}, None),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_whether_a_tokenizer_brings_a_template_is_told_by_its_files(
+    files: dict[str, str], brings: bool | None, tmp_path: Path
+) -> None:
+    (tmp_path / "model").mkdir()
+    for name, text in files.items():
+        (tmp_path / "model" / name).write_text(text, "utf-8")
+    assert brings_template("model", tmp_path) is brings
+    assert brings_template("owner/none", tmp_path) is None
+    assert brings_template("nothing", tmp_path) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kamerton.ground.errors import RecipeError
 from kamerton.recipe import Derived, RecipeSource, parse_recipe, resolve
-from kamerton.recipe.llamafactory import KEYS, TEMPLATES, as_overrides, written_there
+from kamerton.recipe.llamafactory import KEYS, TEMPLATES, as_overrides
+from kamerton.recipe.model import TemplateName
 
 SFT = """\
 ### model
@@ -196,6 +197,7 @@ def test_each_key_says_what_became_of_it() -> None:
         (["report_to=all"], {"tracking.followers": ["mlflow", "tensorboard", "wandb"]}),
         (["report_to=[wandb]", "project=p"], {"tracking.followers": ["wandb"], "tracking.experiment": "p"}),
         (["template=chatml"], {"model.chat_template": "chatml"}),
+        (["default_system=Odpowiadaj krótko."], {"data.system": "Odpowiadaj krótko."}),
         (["output_dir=/a b/../ł/x!"], {"name": "a-b-x"}),
         (["output_dir=saves/"], {"name": "model"}),
         (["bf16=yes"], {"training.compute.precision": "bf16"}),
@@ -276,7 +278,6 @@ def test_stages_become_objectives(stage: str, overrides: list[str], expected: di
         ("sft", ["lr_scheduler_kwargs={num_cycles: 2}"], "lr_scheduler_kwargs"),
         ("sft", ["report_to=swanlab"], "swanlab does not follow runs"),
         ("sft", ["template=lama3"], "the nearest way: llama3"),
-        ("sft", ["default_system=Hello"], "system column"),
         ("sft", ["fsdp=full_shard offload"], "full_shard"),
         ("sft", ["deepspeed={zero_optimization: {stage: 3}}"], "a file of their own"),
         ("sft", ["hf_hub_token=hf_x"], "HF_TOKEN"),
@@ -406,16 +407,18 @@ def test_flags_of_our_own_are_no_keys_of_theirs() -> None:
     assert as_overrides(["train", "a", "--debug"]) == ["train", "a", "--debug"]
 
 
-def test_templates_are_written_as_they_are_there() -> None:
-    turns = [("system", "S"), ("user", "U"), ("assistant", "A")]
-    assert written_there("default", turns, bos="<s>", eos="</s>") == "System: S</s>\nHuman: U</s>\nAssistant:A</s>\n"
-    assert written_there("llama2", turns, bos="<s>", eos="</s>") == "<s>[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST]A</s>"
-    assert written_there("qwen", turns[1:], bos="", eos="") == (
-        "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
-        "<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\nA<|im_end|>\n"
-    )
-    assert written_there("glm4", turns, bos="", eos="") is None
-    assert "llama3" in TEMPLATES
+def test_named_templates_are_theirs() -> None:
+    assert set(get_args(TemplateName)) - {"tokenizer", "plain"} <= TEMPLATES
+
+
+def test_a_default_system_is_none_of_the_template() -> None:
+    source = read(BARE.format("sft"), "default_system=''")
+    assert source.recipe.data.system is None
+    assert source.translation is not None
+    (told,) = (each for each in source.translation.told if each.key == "default_system")
+    assert "usual system turn of a template stays" in told.otherwise[0]
+    texts = read(BARE.format("pt"), "default_system=Hello")
+    assert texts.recipe.data.system is None
 
 
 ANY = st.none() | st.booleans() | st.integers(-3, 3000) | st.floats() | st.text(max_size=8)
@@ -431,11 +434,3 @@ def test_no_value_breaks_the_translation(keys: dict[str, Any]) -> None:
         source = read(text, *(["stage=sft"] if "stage" not in keys else []))
         assert source.translation is not None
         assert set(keys) <= {each.key for each in source.translation.told}
-
-
-def test_contents_are_never_taken_for_slots() -> None:
-    turns = [("system", "{bos}{}"), ("user", "{}{eos}"), ("assistant", "{bos}")]
-    written = written_there("gemma", turns, bos="<s>", eos="</s>")
-    assert written is not None
-    assert "{bos}{}" in written
-    assert "{}{eos}" in written

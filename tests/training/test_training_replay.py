@@ -137,4 +137,15 @@ IN, OUT = Deed("input", "model.layers.0.mlp.up", "a"), Deed("output", "model.lay
 def test_a_parting_in_words(ours: list[Deed], theirs: list[Deed], module: str, operation: str) -> None:
     parting = first_parting(3, [Deed("loss", "", "0"), *ours], [Deed("loss", "", "0"), *theirs])
     assert parting is not None
-    assert (parting.forward_pass, parting.module, parting.operation) == (2, module, operation)
+    assert (parting.module, parting.operation) == (module, operation)
+    assert parting.forward_pass == (None if ours[-1].kind == "example" else 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "forward_pass"), [("input", 3), ("loss", 3), ("backward", 2), ("gradient", 2), ("clipped", None)]
+)
+def test_a_pass_ends_forward_with_its_loss(kind: Any, forward_pass: int | None) -> None:
+    before = [Deed("loss", "", "1"), Deed("gradient", "w", "1"), Deed("loss", "", "2")]
+    parting = first_parting(3, [*before, Deed(kind, "m", "a")], [*before, Deed(kind, "m", "b")])
+    assert parting is not None
+    assert parting.forward_pass == forward_pass

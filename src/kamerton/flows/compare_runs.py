@@ -216,5 +216,6 @@ def _conclusion(
             f"not from recipe, data or code; {makes}"
         )
     of = f" of {parting.module}" if parting.module else ""
-    where = f"step {parting.step}, forward pass {parting.forward_pass}: {parting.operation}{of}"
+    passed = f", forward pass {parting.forward_pass}" if parting.forward_pass else ""
+    where = f"step {parting.step}{passed}: {parting.operation}{of}"
     return f"{seen}; the first thing that differs is in {where}; {makes}"

@@ -95,12 +95,12 @@ def brings_template(name: str, root: Path) -> bool | None:
         return None
     try:
         own = json.loads(path.read_text(encoding="utf-8")).get("chat_template")
+        # Some bring several; without a default one there is none for chats.
+        return any(each.get("name") == "default" for each in own) if isinstance(own, list) else bool(own)
     except FileNotFoundError:
         return False
     except (OSError, ValueError, AttributeError):
         return None
-    # Some bring several; without a default one there is none for chats.
-    return any(each.get("name") == "default" for each in own) if isinstance(own, list) else bool(own)
 
 
 def _from_hub(name: str) -> BaseFiles:

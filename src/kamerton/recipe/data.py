@@ -65,7 +65,7 @@ class DataSection(Section):
     max_rows: Annotated[int, Field(ge=1)] | None = None
     """Only the first n rows of each source; None takes all."""
     system: Annotated[str, Field(min_length=1)] | None = None
-    """System turn of conversations that have none, of all parts; none of it is learned. None leaves them as they are."""
+    """System turn of conversations that have none; none of it is learned. None leaves them as they are."""
     clean: CleanSection = CleanSection()
     """What is looked for in each row, and what is done about it."""
     privacy: PrivacySection = PrivacySection()

@@ -11,9 +11,9 @@ from kamerton.recipe.base import Section
 __all__ = ["Architecture", "ModelSection", "TemplateName"]
 
 TemplateName = Literal[
-    "tokenizer", "chatml", "plain", "alpaca", "deepseek", "deepseek3", "deepseekr1", "default", "empty", "gemma", "gemma2",
-    "gemma3", "llama2", "llama3", "ministral", "mistral", "phi", "phi4", "phi4_mini", "qwen", "qwen3", "qwen3_nothink",
-    "smollm", "yi", "zephyr",
+    "tokenizer", "chatml", "plain", "alpaca", "deepseek", "deepseek3", "deepseekr1", "default", "empty", "gemma",
+    "gemma2", "gemma3", "llama2", "llama3", "ministral", "mistral", "phi", "phi4", "phi4_mini", "qwen", "qwen3",
+    "qwen3_nothink", "smollm", "yi", "zephyr",
 ]  # fmt: skip
 
 

@@ -16,8 +16,8 @@ class PartingPoint(Part):
 
     step: int
     """Optimiser step, from 1."""
-    forward_pass: int
-    """Forward pass of the step, from 1."""
+    forward_pass: int | None
+    """Forward pass of the step, from 1; None for what belongs to the step as a whole, such as an update."""
     module: str
     """Module, weight or example; empty for what belongs to none."""
     operation: str

@@ -45,15 +45,17 @@ _ARRAYS |= {"values": np.float64, "texts": np.uint8}
 class TokenCache:
     """A folder of tokenised examples."""
 
-    def __init__(self, folder: Path | None, *, most: int = _MOST, writes: bool = True) -> None:
+    def __init__(self, folder: Path | None, *, most: int = _MOST, least: int = _SMALL, writes: bool = True) -> None:
         """
         Args:
             folder: None keeps nothing.
             most: bytes of all files.
+            least: fewer rows are not kept.
             writes: False reads what is there and keeps nothing new.
         """
         self._folder = folder
         self._most = most
+        self._least = least
         self._writes = writes
         self.notes: list[str] = []
         """What is worth telling of the files, a sentence each."""
@@ -64,7 +66,7 @@ class TokenCache:
         A damaged file is made again, which a note tells; a full disk keeps nothing and is no error.
         """
         # Rewards are given for rows, and not for tokens: that objective remembers them while it builds.
-        if self._folder is None or len(rows) < _SMALL or objective.options.objective.kind == "grpo":
+        if self._folder is None or len(rows) < self._least or objective.options.objective.kind == "grpo":
             return objective.examples(rows, weights)
         path = self._folder / f"{cache_key(objective, rows, weights)}.safetensors"
         try:

@@ -34,8 +34,8 @@ class Parting(NamedTuple):
     """The first thing that two steps do differently."""
 
     step: int
-    forward_pass: int
-    """Of the step, from 1."""
+    forward_pass: int | None
+    """Of the step, from 1; None for what belongs to the step as a whole."""
     module: str
     """Module, weight or example id; empty for what belongs to none."""
     operation: str
@@ -152,13 +152,24 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
 # -- what parted -------------------------------------------------------------------------------------------------------
 def first_parting(step: int, ours: Sequence[Deed], theirs: Sequence[Deed]) -> Parting | None:
     """The first thing that the same step of two replays does differently; None where they do the same."""
-    passes, before = 1, None
+    losses, before = 0, None
     for mine, other in zip_longest(ours, theirs):
         if mine != other:
             module, operation = _told(mine, other, before)
-            return Parting(step, passes, module, operation)
-        passes += mine.kind == "loss"
+            return Parting(step, _pass_of(mine or other, losses), module, operation)
+        losses += mine.kind == "loss"
         before = mine
+    return None
+
+
+def _pass_of(deed: Deed | None, losses: int) -> int | None:
+    """The forward pass that something belongs to, after so many losses: a loss ends a pass's way forward."""
+    assert deed is not None
+    match deed.kind:
+        case "input" | "output" | "loss":
+            return losses + 1
+        case "backward" | "gradient":
+            return losses
     return None
 
 

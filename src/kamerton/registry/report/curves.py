@@ -29,7 +29,8 @@ def training_curves(inputs: ReportInputs) -> dict[str, Any]:
     """
     result, trace = inputs.run.result, list(inputs.trace)
     width = max(1, -(-max(len(trace), result.steps) // _POINTS))
-    points = [_point(trace[start : start + width]) for start in range(0, len(trace), width)]
+    parts = (_shown(trace[start : start + width]) for start in range(0, len(trace), width))
+    points = [_point(part) for part in parts if part]
     window = max(1, 2 * (len(points) // 24) + 1)
     losses = [point["loss"] for point in points]
     return {
@@ -56,17 +57,25 @@ def training_curves(inputs: ReportInputs) -> dict[str, Any]:
     }
 
 
-def _point(steps: Sequence[TraceStep]) -> dict[str, Any]:
+def _shown(steps: Sequence[TraceStep]) -> list[tuple[TraceStep, float, float]]:
+    """Steps with their loss and gradient norm; one that was skipped because they were no numbers has no place."""
+    return [
+        (step, step.loss, step.grad_norm) for step in steps if step.loss is not None and step.grad_norm is not None
+    ]
+
+
+def _point(shown: Sequence[tuple[TraceStep, float, float]]) -> dict[str, Any]:
+    steps, losses, norms = zip(*shown, strict=True)
     weights = [step.tokens for step in steps] if any(step.tokens for step in steps) else None
     return {
         "step": steps[-1].step,
-        "loss": fmean((step.loss for step in steps), weights) if len(steps) > 1 else steps[0].loss,
-        "loss_low": min(step.loss for step in steps),
-        "loss_high": max(step.loss for step in steps),
+        "loss": fmean(losses, weights) if len(steps) > 1 else losses[0],
+        "loss_low": min(losses),
+        "loss_high": max(losses),
         "learning_rate": fmean(step.learning_rate for step in steps),
-        "grad_norm": fmean(step.grad_norm for step in steps),
-        "grad_norm_low": min(step.grad_norm for step in steps),
-        "grad_norm_high": max(step.grad_norm for step in steps),
+        "grad_norm": fmean(norms),
+        "grad_norm_low": min(norms),
+        "grad_norm_high": max(norms),
     }
 
 

@@ -37,9 +37,7 @@ class Alarm:
 
     def __str__(self) -> str:
         when = f" at step {self.step}" if self.step else ""
-        return (
-            f"{self.severity}{when}: {self.kind}: {self.symptom}: {self.evidence}"
-        )
+        return f"{self.kind}{when} ({self.severity}): {self.symptom}: {self.evidence}"
 
 
 class Monitor(ABC):

@@ -20,9 +20,9 @@ EARLY = 50
 WORSE = 0.02
 """Share of the start's validation loss."""
 
-LINEAR = 0.7
+LINEAR = 0.9
 """The second half of the way learned at least this share of what the first half did."""
-SMALL = 0.1
+SMALL = 0.05
 """Share of the first loss: what learned more than this was no crawl, whatever its course."""
 LEAST_STEPS = 40
 

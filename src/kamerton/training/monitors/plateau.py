@@ -16,8 +16,8 @@ WIDTH = 50
 SMALLEST = 0.01
 """A fall of this share of the loss from one half to the next is progress."""
 ROUNDS = 3
-LEFT = 0.1
-"""Share of the planned steps that must still be to come: at its end a run may rest."""
+LEFT = 0.25
+"""Share of the planned steps that must still be to come: towards its end, at a small rate, a run may rest."""
 LEARNED = 0.05
 """Nats: a loss below it has nowhere to fall to."""
 
