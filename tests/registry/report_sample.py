@@ -358,6 +358,7 @@ def trace(steps: int = 252) -> list[TraceStep]:
                 tokens=380 + step % 40,
                 batch=digest(f"batch {step}"),
                 state="",
+                skipped=False,
                 previous=digest(f"step {step - 1}"),
                 hash=digest(f"step {step}"),
             )

@@ -44,7 +44,7 @@ class Ready(NamedTuple):
 def make_ready(
     recipe: Recipe,
     parts: dict[str, list[Row]],
-    weights: Sequence[float],
+    weights: Sequence[float] | None,
     workspace: Workspace,
     threads: int,
     cache: TokenCache | None = None,

@@ -168,6 +168,7 @@ def run_recipe(
     from kamerton.training.cache import TokenCache
     from kamerton.training.environment import capture_code, capture_environment
     from kamerton.training.parallel import Processes
+    from kamerton.training.probe import probe
     from kamerton.training.run import run_training
 
     options = recipe.training
@@ -181,6 +182,7 @@ def run_recipe(
         with _failure_noted(run):
             weights, cache = weights_again(lineage, workspace), TokenCache(workspace.tokens if cached else None)
             loaded, objective, examples = make_ready(recipe, parts, weights, workspace, threads, cache)
+            measured = probe(threads, options.compute.precision or "fp32", device)
             _note_cut(examples["train"], parts["train"], recipe, run)
             for note in [*recipe.warnings, *examples["train"].notes, *cache.notes]:
                 run.event("noted", text=note)
@@ -198,7 +200,7 @@ def run_recipe(
             data=lineage,
             base=base,
             code=code,
-            environment=capture_environment(device, threads, processes=group.world),
+            environment=capture_environment(device, threads, measured.hash, group.world),
             result=result,
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
         )

@@ -162,7 +162,11 @@ def _write(path: Path, built: ExampleSet) -> None:
     names = {np.int32: "I32", np.int64: "I64", np.float64: "F64", np.uint8: "U8"}
     for name in sorted(content, key=lambda each: -np.dtype(_ARRAYS[each]).itemsize):  # so that all are aligned
         size = content[name].nbytes
-        header[name] = {"dtype": names[_ARRAYS[name]], "shape": [len(content[name])], "data_offsets": [place, place + size]}
+        header[name] = {
+            "dtype": names[_ARRAYS[name]],
+            "shape": [len(content[name])],
+            "data_offsets": [place, place + size],
+        }
         place += size
     text = json.dumps(header).encode("ascii")
     text += b" " * (-len(text) % 8)

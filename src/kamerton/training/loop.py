@@ -35,7 +35,7 @@ from kamerton.training.network import Network
 from kamerton.training.objectives import Objective
 from kamerton.training.optimizer import build_optimizer
 from kamerton.training.order import Plan, step_digest
-from kamerton.training.parallel import ALONE, Processes, whole
+from kamerton.training.parallel import whole
 from kamerton.training.schedule import rate_share
 from kamerton.training.validation import Best, measure
 
@@ -67,14 +67,13 @@ class Loop:
         validation: list[Example],
         run: RunFolder,
         base: str,
-        processes: Processes = ALONE,
     ) -> None:
         """
         Args:
             run: where this process writes its journal; checkpoints are read and written by the main one alone.
             base: digest of what training starts from; a checkpoint goes on only from the same.
         """
-        self.processes = processes
+        self.processes = network.processes
         self.network = network
         self.objective = objective
         self.plan = plan
@@ -258,7 +257,7 @@ class Loop:
         self.alarms.probe(self.step)
         if not self.validation:
             return False
-        measured = measure(self.network, self.objective, self.validation, self.step, self.processes)
+        measured = measure(self.network, self.objective, self.validation, self.step)
         self._must_be_finite("the validation loss", measured.loss, self.step)
         extra = {"metrics": measured.metrics} if measured.metrics else {}
         over = self.alarms.compare(measured, self.best.lowest)

@@ -22,6 +22,7 @@ from kamerton.models.packed import pack, pad
 from kamerton.models.token_loss import find_head, hidden_states, summed_nll, token_log_probs
 from kamerton.recipe import ComputeSection
 from kamerton.training.examples import Example
+from kamerton.training.parallel import ALONE, Processes
 
 __all__ = ["Batch", "Network"]
 
@@ -79,10 +80,15 @@ class Batch:
 class Network:
     """The model of a training with its precision and its way of laying out batches."""
 
-    def __init__(self, loaded: LoadedModel, compute: ComputeSection) -> None:
+    def __init__(self, loaded: LoadedModel, compute: ComputeSection, processes: Processes = ALONE) -> None:
+        """
+        Args:
+            processes: those that train it together; `share` makes the model theirs.
+        """
         self.loaded = loaded
         self.model: Any = loaded.model
-        """What is called; processes that share a run put their wrapper here."""
+        """What is called: the model itself, or as several processes share it."""
+        self.processes = processes
         self._bf16 = compute.precision == "bf16"
         if self._bf16:
             _store_frozen_in_bf16(loaded.model)
@@ -92,6 +98,10 @@ class Network:
         if compute.gradient_checkpointing:
             loaded.model.gradient_checkpointing_enable({"use_reentrant": False})
         self._forward_tokens = compute.forward_tokens or 2048
+
+    def share(self) -> None:
+        """Copy or part the model among the processes; from here on no weight may be looked at alone."""
+        self.model = self.processes.wrap(self.loaded.model)
 
     @property
     def device(self) -> torch.device:

@@ -28,7 +28,7 @@ from kamerton.training.objectives import Objective
 from kamerton.training.order import plan_steps
 from kamerton.training.parallel import ALONE, Processes
 
-__all__ = ["open_loop", "run_training"]
+__all__ = ["open_loop", "run_training", "watch"]
 
 
 def run_training(
@@ -59,7 +59,7 @@ def run_training(
         told = on_progress or (lambda event: None)
         loop = open_loop(loaded, objective, parts, recipe, own, told, processes)
         _begin(loop, run, own)
-        _watch(loop, parts, told)
+        watch(loop, parts, told)
         ended = loop.train(stop, told)
     if not ended:
         own.event("stopped", step=loop.step, reason="requested")
@@ -94,11 +94,11 @@ def open_loop(
     """
     options = recipe.training
     plan = plan_steps(parts["train"], options)
-    network = Network(loaded, options.compute)
+    network = Network(loaded, options.compute, processes)
     objective.start(network, parts, told)
-    network.model = processes.wrap(loaded.model)
+    network.share()
     base = digest([loaded.files.weights(), loaded.files.tokenizer()]) if loaded.files else ""
-    return Loop(network, objective, recipe.method, plan, parts["validation"], own, base, processes)
+    return Loop(network, objective, recipe.method, plan, parts["validation"], own, base)
 
 
 def _begin(loop: Loop, run: RunFolder, own: RunFolder) -> None:
@@ -121,7 +121,7 @@ def _begin(loop: Loop, run: RunFolder, own: RunFolder) -> None:
         prune(run.checkpoints, loop.plan.options.keep_checkpoints, step, loop.spared)
 
 
-def _watch(loop: Loop, parts: dict[str, list[Example]], told: Told) -> None:
+def watch(loop: Loop, parts: dict[str, list[Example]], told: Told) -> None:
     """Look at the examples and the start model before the first step."""
     options, loaded = loop.plan.options, loop.network.loaded
     ends = {int(token) for token in loaded.tokenizer.all_special_ids} | {loaded.format.end_id}

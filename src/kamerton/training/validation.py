@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from kamerton.training.examples import Example
 from kamerton.training.network import Network
 from kamerton.training.objectives import Objective
-from kamerton.training.parallel import ALONE, Processes
 
 __all__ = ["Best", "Measured", "measure"]
 
@@ -100,10 +99,9 @@ def _ratio_error(totals: NDArray[np.float64], ratio: float, units: NDArray[np.fl
     return math.sqrt(float(spread @ spread) / (count - 1) / count) / float(units.mean())
 
 
-def measure(
-    network: Network, objective: Objective, examples: list[Example], step: int, processes: Processes = ALONE
-) -> Measured:
+def measure(network: Network, objective: Objective, examples: list[Example], step: int) -> Measured:
     """Measure an objective's loss on examples, without gradients and dropout."""
+    processes = network.processes
     mine = processes.part(examples) if processes.independent and len(examples) >= processes.world else examples
     place = {example.id: number for number, example in enumerate(examples)}
     units = np.array([objective.units(example) for example in examples], dtype=np.float64)

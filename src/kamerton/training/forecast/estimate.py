@@ -75,7 +75,9 @@ class Forecast:
         }
 
 
-def by_shapes(recipe: Recipe, shape: Shape, amount: Amount, gpu: Gpu | None = None, *, here_gpu: bool = False) -> Forecast:
+def by_shapes(
+    recipe: Recipe, shape: Shape, amount: Amount, gpu: Gpu | None = None, *, here_gpu: bool = False
+) -> Forecast:
     """Memory and disk from the model's shape; time where the machine is in the table.
 
     Args:
@@ -157,13 +159,13 @@ def _seconds(recipe: Recipe, amount: Amount, measured: Measured, start: Timed, m
     """
     drawn = recipe.training.objective.kind == "grpo"
     work = amount.steps * int(recipe.training.batch_size) if drawn else amount.seen
-    judged = amount.validations * float(amount.judged_sequences if drawn else amount.judged)
+    judged = amount.validations * (float(amount.judged_sequences if drawn else amount.judged) + measured.general)
     state = 12.0 * moving
 
     def whole(seconds: Callable[[Timed], float]) -> tuple[float, float]:
         """Of the steps, and of all else."""
         rate = sum(map(seconds, measured.steps)) / sum(step.work for step in measured.steps)
-        rest = seconds(start)
+        rest = seconds(start) + (seconds(measured.watch) if measured.watch else 0.0)
         rest += judged * (seconds(measured.validation) / measured.validation.work if measured.validation else rate / 3)
         saved = seconds(measured.save) / measured.save.work if measured.save else 1 / 2e8
         rest += (amount.checkpoints + 1) * state * saved

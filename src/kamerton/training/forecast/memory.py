@@ -112,7 +112,9 @@ def sequences_of(objective: str) -> int:
     return 2 if objective in ("dpo", "orpo", "simpo", "reward") else 1
 
 
-def kept_bytes(shape: Shape, method: Method, compute: ComputeSection, *, quantised: bool = False) -> tuple[float, float]:
+def kept_bytes(
+    shape: Shape, method: Method, compute: ComputeSection, *, quantised: bool = False
+) -> tuple[float, float]:
     """Activations, in bytes a token: those that each layer keeps, and those that one layer works with.
 
     Full fine-tuning keeps fp32 residuals beside bfloat16 products (autocast); adapters keep bfloat16 alone. An adapter

@@ -19,6 +19,7 @@ from kamerton.training.memory import peak_mib
 from kamerton.training.network import Network
 from kamerton.training.objectives import Objective
 from kamerton.training.order import Plan, plan_steps
+from kamerton.training.run import watch
 from kamerton.training.validation import measure
 
 __all__ = ["Measured", "Timed", "measure_steps", "work_of"]
@@ -55,6 +56,10 @@ class Measured:
     heavy: bool = False
     """Whether the largest pass of the data was among them."""
     steps: list[Timed] = field(default_factory=list)
+    watch: Timed | None = None
+    """What alarms look at before the first step; its work is 1."""
+    general: float = 0.0
+    """Work of the general texts, which are measured beside each validation."""
     validation: Timed | None = None
     reference: Timed | None = None
     """A pass of the reference model, for objectives that have one."""
@@ -90,11 +95,13 @@ def measure_steps(
     longest = _largest(network, plan)
     shortest = min(parts["train"], key=lambda example: (example.length, example.id))
     judged = _sample(parts["validation"], 16)
+    found.general = float(sum(example.length for example in parts.get("general", [])))
     with tempfile.TemporaryDirectory(prefix="kamerton-forecast-") as scratch:
         shown = {"train": _unique([shortest, *longest, *chain(*usual)]), "validation": judged}
         work = work_of(recipe, shown["train"]) + work_of(recipe, judged)
         found.reference = _timed(work, lambda: objective.start(network, shown, _silent))
-        trial = _Trial(network, objective, recipe, plan, RunFolder(Path(scratch)))
+        trial = _Trial(network, objective, recipe, plan, judged, RunFolder(Path(scratch)))
+        found.watch = _timed(1.0, lambda: watch(trial.loop, parts, _silent))
         trial.step([shortest])  # the first one builds what all others use
         rate = trial.step([shortest])
         found.heavy = rate.seconds / rate.work * work_of(recipe, longest) <= 3 * seconds
@@ -128,11 +135,13 @@ class _Told(Plan):
 class _Trial:
     """The loop of a run, without the run: it is told what each step learns from."""
 
-    def __init__(self, network: Network, objective: Objective, recipe: Recipe, plan: Plan, run: RunFolder) -> None:
+    def __init__(
+        self, network: Network, objective: Objective, recipe: Recipe, plan: Plan, judged: list[Example], run: RunFolder
+    ) -> None:
         self._recipe = recipe
         many = 1 << 20
         self._plan = _Told(plan.examples, plan.options, plan.steps_per_epoch, many, plan.warmup, (many,))
-        self.loop = Loop(network, objective, recipe.method, self._plan, [], run, "")
+        self.loop = Loop(network, objective, recipe.method, self._plan, judged, run, "")
         network.model.train()
 
     def step(self, examples: list[Example]) -> Timed:
