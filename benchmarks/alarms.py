@@ -102,7 +102,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "20 rows": (("few_rows",), {"rows": 20}),
     "learned by heart": (
         ("over_fitting",),
-        {"rows": 60, "method": "full", "corpus": "rodo", "options": {"max_steps": 150}},
+        {"rows": 24, "method": "full", "rate": 3.0, "corpus": "sums", "options": {"max_steps": 200}},
     ),
     "wrong template: no end of turn": (("template",), {}),
     "wrong template: not the base's": (("template",), {}),
@@ -120,7 +120,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "dead data loader": (("loader",), {}),
     "answers of noise": (("plateau", "under_fitting", "answers"), {"rows": 500, "options": {"max_steps": 200}}),
     "narrow data at a high rate": (("forgetting",), {"rate": 3.0, "method": "full"}),
-    "machine slows down": (("throughput",), {}),
+    "machine slows down": (("throughput",), {"options": {"max_steps": 90}}),
 }
 
 
@@ -150,11 +150,9 @@ def healthy(first: int, data: Path | None) -> list[Case]:
     return cases
 
 
-def faults(first: int, seeds: int, data: Path | None) -> list[Case]:
+def faults(first: int, seeds: int) -> list[Case]:
     cases = []
     for name, (found_by, more) in FAULTS.items():
-        if more.get("corpus") == "rodo" and data is None:
-            more = more | {"corpus": "letters.pl"}
         cases += [Case(name, first + number, found_by, **more) for number in range(seeds)]
     return cases
 
@@ -219,7 +217,7 @@ def spoilt(case: Case, loop_module: Any) -> Iterator[None]:
             began = time.monotonic()
             value = nll(self, batch)
             if calls["loss"] > 50:
-                time.sleep(6 * (time.monotonic() - began))
+                time.sleep(12 * (time.monotonic() - began))
             return value
 
         match case.name:
@@ -467,7 +465,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a line of JSON a run")
     asked = parser.parse_args()
     first = TUNED_SEEDS if asked.tune else MEASURED_SEEDS
-    cases = [*faults(first, asked.seeds, asked.data), *healthy(first, asked.data)]
+    cases = [*faults(first, asked.seeds), *healthy(first, asked.data)]
     order = shuffled([f"{case.name} {case.seed}" for case in cases], first, "cases")  # a busy hour strikes all kinds
     cases = [cases[index] for index in order if asked.only in cases[index].name]
     began = time.monotonic()

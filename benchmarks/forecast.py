@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from measure import KAMERTON, measure
+
 from training import SHAPES, make_base
 
 ROWS = {"tiny-lora": 400, "9m-full": 300, "60m-lora": 150, "tiny-dpo": 200, "long-checkpointing": 60}

@@ -193,7 +193,7 @@ def test_a_gpu_that_is_not_there(project: Path, promise: Promise, monkeypatch: p
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    promise(kamerton(project, "train", "recipe.yaml", "training.device=cuda"))
+    promise(kamerton(project, "train", "recipe.yaml", "training.compute.device=cuda"))
 
 
 def test_a_promotion_without_evidence(finished: Finished, promise: Promise) -> None:
@@ -208,7 +208,7 @@ def _run(project: Path, stop_at: int, *overrides: str) -> Path:
     place = Workspace.at(project)
 
     def stop(event: dict[str, Any]) -> None:
-        if event["step"] == stop_at:
+        if event.get("step") == stop_at:
             find_run(place, "last").request_stop()
 
     with pytest.raises(Interrupted):
@@ -273,7 +273,7 @@ def test_ctrl_c_while_training(project: Path, promise: Promise, monkeypatch: pyt
 
     def press(self: Any, event: dict[str, Any]) -> None:
         real(self, event)
-        if event["step"] == 2:
+        if event.get("step") == 2:
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(progress.TrainingProgress, "__call__", press)

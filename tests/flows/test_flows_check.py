@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kamerton.flows.check import CheckResult, check
-from kamerton.ground.errors import RecipeError
+from kamerton.ground.errors import RecipeError, RequestError
 from kamerton.ground.settings import Workspace
 from tiny_project import kamerton, write_project
 
@@ -38,6 +38,39 @@ def test_the_forecast_counts_what_training_will_do(project: Workspace) -> None:
     assert (found["sequences"], found["steps"]) == (37, 20)
     assert 0 < found["trainable"] < found["parameters"]
     assert found["peak_bytes"] > 0
+
+
+def test_a_named_machine_and_a_quick_forecast_load_no_model(
+    project: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kamerton.models.load.load_folder", lambda *given: pytest.fail("the model was loaded"))
+    recipe = project.root / "recipe.yaml"
+    quick = check(recipe, project, quick=True)
+    assert (quick.forecast["measured_steps"], quick.forecast["seconds"], quick.passed) == (0, None, True)
+    named = check(recipe, project, machine="l4")
+    assert named.forecast["machine"] == "l4"
+    assert named.forecast["seconds"] > 0
+    assert "of a l4" in next(item.text for item in named.items if item.name == "memory")
+
+
+def test_a_named_machine_needs_the_config_alone(project: Workspace) -> None:
+    (project.root / "base" / "model.safetensors").unlink()
+    assert "model" in _failed(_check(project))
+    named = check(project.root / "recipe.yaml", project, machine="l4")
+    assert named.passed
+    assert named.forecast["tokens_per_epoch"] > 0
+
+
+def test_what_does_not_fit_fails_and_says_what_to_change(project: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kamerton.training.machine.free_memory", lambda: -(1 << 40))
+    result = _check(project, "training.compute.forward_tokens=4096")
+    assert "training.compute.forward_tokens=" in _failed(result)["memory"]
+    assert result.forecast["advice"]
+
+
+def test_no_such_machine(project: Workspace) -> None:
+    with pytest.raises(RequestError, match="no such machine"):
+        check(project.root / "recipe.yaml", project, machine="abacus")
 
 
 def test_every_fault_is_told_at_once(project: Workspace) -> None:
@@ -74,7 +107,7 @@ def test_each_step_is_told(project: Workspace) -> None:
     told: list[str] = []
     check(project.root / "recipe.yaml", project, on_step=told.append)
     assert told[0] == "read train"
-    assert told[-2:] == ["report", "sets and model"]
+    assert told[-3:] == ["report", "sets", "forecast: a few steps are measured"]
 
 
 def test_prompts_without_room_for_an_answer_fail_before_the_training(project: Workspace) -> None:

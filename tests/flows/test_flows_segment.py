@@ -339,3 +339,18 @@ def test_a_running_run_is_left_alone(audited: Audited) -> None:
     audited.run.record_file.unlink()
     with audited.run.held(), pytest.raises(RequestError, match="the run is running"):
         _audit(audited, 6, 9)
+
+
+# What is resumed before there is anything to replay.
+
+
+@pytest.mark.parametrize("written", [[], ["data_report.json"]])
+def test_a_run_that_was_killed_before_it_knew_its_rows_is_resumed(audited: Audited, written: list[str]) -> None:
+    from kamerton.flows.train import LINEAGE, resume
+
+    run, sha = audited.run, RunRecord.read(audited.run.record_file).result.model_sha256
+    for path in run.path.iterdir():
+        if path.name not in {"recipe.json", *written}:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert not (run.path / LINEAGE).exists()
+    assert resume("last", audited.workspace).result.model_sha256 == sha

@@ -54,13 +54,13 @@ def test_a_failed_data_check_makes_no_run(project: Workspace) -> None:
     ("overrides", "told"),
     [
         (["method.targets=[q_prj]"], "the model has no linear layer q_prj"),
-        (["model.chat_template=chatml", "training.device=cuda"], "there is no CUDA GPU here"),
+        (["model.chat_template=chatml", "training.compute.device=cuda"], "there is no CUDA GPU here"),
     ],
 )
 def test_a_run_that_fails_before_its_first_step_says_so(overrides: list[str], told: str, project: Workspace) -> None:
     import torch
 
-    if "training.device=cuda" in overrides and torch.cuda.is_available():
+    if "training.compute.device=cuda" in overrides and torch.cuda.is_available():
         pytest.skip("there is a CUDA GPU here")
     with pytest.raises(KamertonError, match=told):
         train("recipe.yaml", project, overrides=overrides)
@@ -71,7 +71,7 @@ def test_a_run_that_fails_before_its_first_step_says_so(overrides: list[str], to
 
 def test_a_stopped_run_is_resumed_by_hand(project: Workspace) -> None:
     def stop(event: dict[str, Any]) -> None:
-        if event["step"] == 3:
+        if event.get("step") == 3:
             find_run(project, "last").request_stop()
 
     with pytest.raises(KamertonError, match="stopped at step 3 of 8; a checkpoint is saved") as stopped:

@@ -9,7 +9,7 @@ from tiny_networks import FAMILIES, SEQUENCES, furthest, gradients, tiny
 
 from kamerton.chat import IGNORED
 from kamerton.ground.errors import RecipeError
-from kamerton.models.packed import PACKED, pack, pad
+from kamerton.models.packed import GRID, PACKED, pack, pad
 
 
 def own_logits(model: Any, sequences: list[list[int]]) -> torch.Tensor:
@@ -117,20 +117,21 @@ def test_what_the_attention_does_not_know_is_refused_by_name() -> None:
 def test_targets_are_the_next_labels_of_the_same_sequence() -> None:
     labels = [[IGNORED, 3, 9], [4], [IGNORED, IGNORED]]
     batch = pack([[7, 3, 9], [4], [1, 2]], [np.array(each, dtype=np.int32) for each in labels])
-    assert batch.targets.tolist() == [3, 9] + [IGNORED] * 62
-    assert batch.sequence.tolist() == [0, 0, 0, 1, 2, 2] + [3] * 58
-    assert batch.inputs["position_ids"].tolist() == [[0, 1, 2, 0, 0, 1, *range(58)]]
-    assert batch.inputs["cu_seq_lens_q"].tolist() == [0, 3, 4, 6, 64]
+    assert batch.targets.tolist() == [3, 9] + [IGNORED] * (GRID - 2)
+    assert batch.sequence.tolist() == [0, 0, 0, 1, 2, 2] + [3] * (GRID - 6)
+    assert batch.inputs["position_ids"].tolist() == [[0, 1, 2, 0, 0, 1, *range(GRID - 6)]]
+    assert batch.inputs["cu_seq_lens_q"].tolist() == [0, 3, 4, 6, GRID]
     padded = pad([[7, 3, 9], [4], [1, 2]], 0, labels)
     assert padded.targets.tolist() == [3, 9] + [IGNORED] * 46
     assert padded.inputs["input_ids"][:, :4].tolist() == [[7, 3, 9, 0], [4, 0, 0, 0], [1, 2, 0, 0]]
 
 
 def test_rows_have_few_lengths() -> None:
-    for lengths in ([64], [63, 1], [65], [100, 27, 1]):
+    for lengths in ([GRID], [GRID - 1, 1], [GRID + 1], [GRID, 27, 1]):
         batch = pack([[1] * length for length in lengths])
-        assert batch.inputs["input_ids"].shape == (1, -(-sum(lengths) // 64) * 64)
-        assert len(batch.inputs["cu_seq_lens_q"]) == len(lengths) + 1 + (sum(lengths) % 64 > 0)
+        filled = sum(lengths) % GRID > 0
+        assert batch.inputs["input_ids"].shape == (1, GRID * (sum(lengths) // GRID + filled))
+        assert len(batch.inputs["cu_seq_lens_q"]) == len(lengths) + 1 + filled
 
 
 @pytest.mark.parametrize("sequences", [[], [[]], [[1], []]])

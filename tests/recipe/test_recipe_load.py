@@ -194,7 +194,11 @@ def test_rules_across_keys(text: str, expected: str) -> None:
     [
         ("model: {}", "line 1: model: give exactly one of base and architecture"),
         ("model: {base: a, architecture: {}}", "line 1: model: give exactly one of base and architecture"),
-        ("model: {architecture: {}}", "line 1: model.architecture starts from random weights: training.objective"),
+        ("model: {architecture: {}}", "line 1: model.architecture starts from random weights: method.kind must be full"),
+        (
+            "model: {architecture: {}}\nmethod: {kind: full}",
+            "model.architecture starts from random weights: training.objective must be pretrain",
+        ),
         (
             "model: {architecture: {}}\ntraining: {objective: pretrain}",
             "model.architecture starts from random weights: method.kind must be full",

@@ -1,13 +1,19 @@
-"""How many threads a run takes when the recipe does not say."""
+"""What a run takes when the recipe does not say."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from training_samples import FULL, options, recipe
 
-from kamerton.training.machine import physical_cores
+from kamerton.recipe import ModelSection
+from kamerton.training import machine
+from kamerton.training.forecast.gpus import GPUS
+from kamerton.training.machine import machine_choices, physical_cores
 
 
 @pytest.mark.parametrize(
@@ -28,3 +34,34 @@ def test_without_affinity_all_cores_count(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert physical_cores() == 1
+
+
+# -- what is chosen --------------------------------------------------------------------------------------------------
+def _chosen(base: Path, monkeypatch: pytest.MonkeyPatch, gib: float, **training: Any) -> dict[str, Any]:
+    monkeypatch.setattr(machine, "total_memory", lambda: int(gib * 2**30))
+    asked = recipe(FULL, options(**training)).model_copy(update={"model": ModelSection(base=str(base))})
+    return {key.removeprefix("training."): choice.value for key, choice in machine_choices(asked, base.parent).items()}
+
+
+OPEN = {"forward_tokens": None, "gradient_checkpointing": None, "device": "cpu"}
+
+
+def test_choices_follow_from_shape_and_memory(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = _chosen(tiny_base, monkeypatch, 64, batch_size="auto", compute=OPEN)
+    assert (wide["compute.forward_tokens"], wide["compute.gradient_checkpointing"]) == (1024, False)
+    assert wide["batch_size"] == 32
+    narrow = _chosen(tiny_base, monkeypatch, 0.1, batch_size="auto", compute=OPEN)
+    assert (narrow["compute.forward_tokens"], narrow["compute.gradient_checkpointing"]) == (256, True)
+    assert narrow["batch_size"] == 1
+
+
+def test_a_model_of_no_known_shape_gets_the_usual_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _chosen(tmp_path / "nowhere", monkeypatch, 0.1, batch_size="auto", compute=OPEN)
+    assert (found["compute.forward_tokens"], found["batch_size"]) == (1024, 8)
+
+
+def test_another_machine_decides_for_itself(tiny_base: Path) -> None:
+    asked = recipe(FULL, options(compute=OPEN)).model_copy(update={"model": ModelSection(base=str(tiny_base))})
+    found = {name: machine_choices(asked, tiny_base.parent, GPUS[name]) for name in ("t4", "a100-80gb")}
+    assert [each["training.compute.precision"].value for each in found.values()] == ["fp32", "bf16"]
+    assert found["t4"]["training.compute.forward_tokens"].value == 8192

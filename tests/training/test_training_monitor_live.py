@@ -149,7 +149,7 @@ def test_an_alarm_stops_the_run_and_a_resumption_goes_past_it(tiny_base: Path, t
 def test_an_alarm_about_the_data_stops_before_the_first_step(tiny_base: Path, tmp_path: Path) -> None:
     run = new_run(tmp_path)
     wanted = options(alarms={"data": "stop"})
-    with pytest.raises(VerdictError, match="the alarm few_rows .*; the run was stopped"):
+    with pytest.raises(VerdictError, match=r"the alarm few_rows .*; the run was stopped"):
         train(tiny_base, run, LORA, wanted)
     assert read_trace(run.path) == []
     assert train(tiny_base, run, LORA, wanted).steps == 9

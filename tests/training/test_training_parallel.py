@@ -138,3 +138,12 @@ def _shorten(run: Path, steps: int) -> None:
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
     recipe["training"]["max_steps"] = steps
     (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_run_of_two_processes_is_rebuilt_by_two(tmp_path: Path, tiny_base: Path) -> None:
+    write_project(tmp_path, tiny_base)
+    run = _train(tmp_path, "recipe.yaml", *SPEED, "--on", "torchrun", "--processes", "2")
+    answer = kamerton(tmp_path, "rebuild", run["run_id"], "--json")
+    assert answer.code == 0, answer.err
+    assert answer.document["identical"] is True

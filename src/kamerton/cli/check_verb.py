@@ -20,9 +20,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe_arguments(parser)
     parser.add_argument("--explain", action="store_true", help="print every value and where it came from, and stop")
-    parser.add_argument(
-        "--machine", metavar="NAME", help="forecast for this GPU: t4, rtx-4090, a100-80gb, h100-80gb, ..."
-    )
+    parser.add_argument("--machine", metavar="NAME", help="forecast for this GPU, such as rtx-4090, a100-80gb")
     parser.add_argument("--quick", action="store_true", help="forecast by shapes alone, without measured steps")
 
 

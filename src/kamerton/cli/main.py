@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     verb = next((word for word in words if word in VERBS), "")
-    if verb in TAKE_RECIPES:
+    if verb in TAKE_RECIPES and not {"-h", "--help"} & set(words):
         from kamerton.recipe.llamafactory.flags import as_overrides
 
         words = as_overrides(words)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kamerton.data import Row
 from kamerton.data.statistics import TokenLimit
+from kamerton.flows.alarms import language_facts
 from kamerton.flows.prepare import Prepared
 from kamerton.ground.errors import RecipeError
 from kamerton.ground.settings import Workspace
@@ -126,12 +127,16 @@ def _measured(
     from kamerton.training.forecast.amount import counted
     from kamerton.training.forecast.estimate import by_measuring
     from kamerton.training.forecast.steps import Timed, measure_steps
+    from kamerton.training.probe import probe
 
     start = time.monotonic() if began is None else began
     cache = TokenCache(workspace.tokens, writes=False)
     threads = recipe.training.compute.threads or 1
     parts = {name: list(part) for name, part in rows.items()}
     ready = make_ready(recipe, parts, weights, workspace, threads, cache)
+    # A run does both too: what they leave behind is part of its memory, and what they take is part of its time.
+    probe(threads, recipe.training.compute.precision or "fp32", ready.loaded.device)
+    language_facts(parts["train"], recipe.training.seed)
     amount = counted(recipe, len(parts["train"]), ready.examples["train"], ready.examples["validation"])
     loaded = ready.loaded
     context, parameters = loaded.context, sum(weight.numel() for weight in loaded.model.parameters())

@@ -101,7 +101,8 @@ def prepare_again(lineage: DataLineage, workspace: Workspace) -> dict[str, list[
         DataError: a version is gone, or its rows are not those that the run learned from; the part is named.
     """
     store = DatasetStore(workspace)
-    parts = {name: store.rows(lineage.versions[name]) if name in lineage.versions else [] for name in (*PARTS, EARLIER)}
+    names = [*PARTS, *(name for name in lineage.parts if name not in PARTS)]
+    parts = {name: store.rows(lineage.versions[name]) if name in lineage.versions else [] for name in names}
     for name, recorded in lineage.parts.items():
         if _part(parts[name]) != recorded:
             raise DataError(

@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kamerton.flows.launch import launch
 from kamerton.flows.models import find_model
 from kamerton.flows.prepare import prepare_again
 from kamerton.flows.results import Results
-from kamerton.flows.train import Progress, run_recipe
+from kamerton.flows.train import LINEAGE, Progress, run_recipe
 from kamerton.ground.digests import digest
 from kamerton.ground.errors import Interrupted, KamertonError, MachineError
 from kamerton.ground.settings import Workspace
-from kamerton.journal import RunFolder, first_difference, read_trace
+from kamerton.journal import RunFolder, first_difference, read_events, read_trace
 from kamerton.recipe import Derived, Recipe, read_recipe, resolve
 from kamerton.records import RunRecord
 from kamerton.records.rebuild import RebuildRecord
@@ -49,7 +50,7 @@ def rebuild(
     began = time.monotonic()
     other = recipe_differences(recorded.recipe, _given_recipe(recipe, recorded)) if recipe is not None else []
     changed = what_changed(recorded, run, place) + other
-    differences = machine_differences(recorded)
+    differences = machine_differences(recorded, recorded.environment.processes)
     if differences and not anyway and not changed:
         raise MachineError(
             "this machine is of another class than the one that made the model; equal bits cannot be promised:\n    "
@@ -58,7 +59,7 @@ def rebuild(
             expected=f"machine class {recorded.environment.class_digest}",
             mend=f"kamerton rebuild {model} --anyway trains all the same and says where the runs part",
         )
-    again = None if changed else _train_again(recorded, place, on_progress)
+    again = None if changed else _train_again(recorded, run, place, on_progress)
     found = _compare(recorded, run, again, changed, differences, time.monotonic() - began)
     if not other:
         found.write(Results(run).rebuild_file)
@@ -118,26 +119,37 @@ def _base_differences(recorded: RunRecord, name: str, workspace: Workspace) -> l
     return sentences
 
 
-def machine_differences(recorded: RunRecord) -> list[str]:
-    """Why this machine may give other bits than that of the run, one sentence each; a small training tells it too."""
+def machine_differences(recorded: RunRecord, processes: int = 1) -> list[str]:
+    """Why this machine may give other bits than that of the run, one sentence each; a small training tells it too.
+
+    Args:
+        processes: how many will share the work here.
+    """
     from kamerton.models.load import pick_device
     from kamerton.training.environment import capture_environment, class_differences, make_deterministic
     from kamerton.training.probe import probe
 
     options = Recipe.model_validate(recorded.recipe).training
-    threads, device = options.compute.threads or 1, pick_device(options.compute.device)
+    threads, device = recorded.environment.threads, pick_device(options.compute.device)
     make_deterministic(options.seed, threads)
     measured = probe(threads, options.compute.precision or "fp32", device).hash if recorded.environment.probe else ""
-    return class_differences(recorded.environment, capture_environment(device, threads, measured))
+    return class_differences(recorded.environment, capture_environment(device, threads, measured, processes))
 
 
-def _train_again(recorded: RunRecord, workspace: Workspace, on_progress: Progress | None) -> RunFolder:
+def _train_again(recorded: RunRecord, run: RunFolder, workspace: Workspace, on_progress: Progress | None) -> RunFolder:
     recipe = Recipe.model_validate(recorded.recipe)
     silent = recipe.model_copy(update={"tracking": recipe.tracking.model_copy(update={"followers": []})})
-    folder = RunFolder.create(workspace.home / "rebuilds", recorded.recipe, recorded.name)
-    parts = prepare_again(recorded.data, workspace)
+    folder = RunFolder.create(workspace.home / "rebuilds", silent.model_dump(mode="json"), recorded.name)
+    for event in read_events(run.path):
+        if event["kind"] == "alarm":  # one that stopped the run was got over: it shall not stop the rebuild
+            folder.event(**{name: value for name, value in event.items() if name != "time"})
     try:
-        run_recipe(silent, parts, recorded.data, folder, workspace, on_progress, cached=False)
+        if recorded.environment.processes > 1:
+            recorded.data.write(folder.path / LINEAGE)
+            launch(folder, workspace, recorded.environment.processes, on_progress)
+        else:
+            parts = prepare_again(recorded.data, workspace)
+            run_recipe(silent, parts, recorded.data, folder, workspace, on_progress, cached=False)
     except (Interrupted, KeyboardInterrupt) as error:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise Interrupted(

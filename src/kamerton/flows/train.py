@@ -13,7 +13,7 @@ from kamerton.flows.data_context import token_limit
 from kamerton.flows.foreign_template import settle_template
 from kamerton.flows.launch import launch, refuse_in_group
 from kamerton.flows.origin import find_origin
-from kamerton.flows.prepare import prepare, prepare_again, weights_again
+from kamerton.flows.prepare import Prepared, prepare, prepare_again, weights_again
 from kamerton.flows.ready import Progress, make_ready
 from kamerton.ground.digests import digest
 from kamerton.ground.errors import KamertonError, VerdictError
@@ -95,13 +95,11 @@ def train(
     )
     if asked.recipe.model.base is not None:
         locate(asked.recipe.model.base, place.root)
-    prepared = prepare(asked.recipe, place, tokens=token_limit(asked.recipe, place))
-    refuse_failed(prepared.report)
+    prepared = _prepare_passed(asked.recipe, place)
     run = RunFolder.create(place.runs, asked.recipe.model_dump(mode="json"), run_name or asked.recipe.name)
     if asked.translation is not None:
         _note_translation(asked.translation, run, on_progress)
-    prepared.report.write(run.path / "data_report.json")
-    prepared.lineage.write(run.path / LINEAGE)
+    _note_data(prepared, run)
     if processes > 1:
         return launch(run, place, processes, on_progress)
     return run_recipe(asked.recipe, prepared.parts, prepared.lineage, run, place, on_progress)
@@ -121,9 +119,12 @@ def resume(
     run = find_run(place, name)
     if run.record_file.exists():
         return RunRecord.read(run.record_file)
+    recipe = Recipe.model_validate(run.recipe())
+    if not (run.path / LINEAGE).exists() and not run.checkpoints.exists():
+        # It was killed before it knew what it learns from; one that has learned already must not learn from other rows.
+        _note_data(_prepare_passed(recipe, place), run)
     if processes > 1:
         return launch(run, place, processes, on_progress)
-    recipe = Recipe.model_validate(run.recipe())
     lineage = DataLineage.read(run.path / LINEAGE)
     return run_recipe(recipe, prepare_again(lineage, place), lineage, run, place, on_progress)
 
@@ -135,6 +136,18 @@ def _note_translation(translation: Translation, run: RunFolder, on_progress: Pro
     for notice in translation.notices:
         if on_progress:
             on_progress({"notice": notice})
+
+
+def _prepare_passed(recipe: Recipe, workspace: Workspace) -> Prepared:
+    """What a run learns from, checked."""
+    prepared = prepare(recipe, workspace, tokens=token_limit(recipe, workspace))
+    refuse_failed(prepared.report)
+    return prepared
+
+
+def _note_data(prepared: Prepared, run: RunFolder) -> None:
+    prepared.report.write(run.path / "data_report.json")
+    prepared.lineage.write(run.path / LINEAGE)
 
 
 def refuse_failed(report: DataReport) -> None:
@@ -172,8 +185,9 @@ def run_recipe(
     from kamerton.training.run import run_training
 
     options = recipe.training
-    device = pick_device(options.compute.device)
-    group = Processes.join(options.parallel, device)
+    with _failure_noted(run):
+        device = pick_device(options.compute.device)
+        group = Processes.join(options.parallel, device)
     threads = group.threads(options.compute.threads or 1)
     for sentence in unavailable(recipe.tracking.followers) if group.main and on_progress else ():
         on_progress({"notice": sentence})  # type: ignore[misc]

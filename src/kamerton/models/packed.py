@@ -30,7 +30,7 @@ __all__ = ["GRID", "PACKED", "Batch", "Tokens", "pack", "pad"]
 PACKED = "kamerton_packed"
 """The name of this attention in a model's configuration: `model.set_attn_implementation(PACKED)`."""
 
-GRID = 64
+GRID = 128
 """Rows, and the positions that reach the head, are rounded up to a multiple of this many tokens."""
 
 _WIDTH_GRID = 16

@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -195,10 +196,10 @@ def _read(path: Path) -> ExampleSet:
     texts = json.loads(content["texts"].tobytes())
     ids, labels = content["ids"], content["labels"]
     starts = [0, *content["ends"].tolist()]
-    sequences = [TokenSequence(ids[start:end], labels[start:end]) for start, end in zip(starts, starts[1:])]
+    sequences = [TokenSequence(ids[start:end], labels[start:end]) for start, end in pairwise(starts)]
     examples, place = [], 0
-    told = zip(texts["ids"], content["counts"].tolist(), content["weights"].tolist(), content["values"].tolist())
-    for name, count, weight, value in told:
+    told = [content[name].tolist() for name in ("counts", "weights", "values")]
+    for name, count, weight, value in zip(texts["ids"], *told, strict=True):
         examples.append(Example(name, tuple(sequences[place : place + count]), weight, value))
         place += count
     return ExampleSet(examples, texts["cut"], texts["masked"], texts["notes"])

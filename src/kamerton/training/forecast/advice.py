@@ -60,9 +60,9 @@ def _changes(recipe: Recipe, amount: Amount) -> Iterator[tuple[str, Change]]:
         yield "training.compute.precision=bf16", {"training.compute.precision": "bf16"}
     if method.kind in ("full", "freeze") and recipe.model.architecture is None:
         yield "method.kind=lora (other weights move)", {"method": {"kind": "lora"}}
-    if method.kind not in ("prompt", "prefix", "p_tuning") and recipe.model.quantization is None:
-        if method.kind != "qlora" and recipe.model.architecture is None:
-            yield "model.quantization=nf4 (a base that is rounded)", {"model.quantization": "nf4"}
+    stored_whole = recipe.model.quantization in (None, "none") and method.kind != "qlora"
+    if stored_whole and recipe.model.architecture is None:
+        yield "model.quantization=nf4 (a base that is rounded)", {"model.quantization": "nf4"}
     length = max(options.max_length // 2, 8)
     if amount.longest == 0 or amount.longest > length:
         changes = {"training.max_length": length, "training.compute.forward_tokens": min(tokens, max(256, length))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kamerton.data.rows import Row
@@ -57,7 +57,7 @@ def counted(recipe: Recipe, rows: int, train: ExampleSet, validation: ExampleSet
 
 def reckoned(
     recipe: Recipe,
-    rows: dict[str, Sequence[Row]],
+    rows: Mapping[str, Sequence[Row]],
     weights: Sequence[float] | None,
     count: Callable[[Sequence[Row]], list[int]] | None,
     limit: int,

@@ -88,7 +88,7 @@ def read_shape(config: Path) -> Shape | None:
     try:
         document = json.loads(config.read_text(encoding="utf-8"))
         shape = _shape(document.get("text_config") or document, stored=_stored(config.parent))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, ZeroDivisionError):
         return None
     return shape
 
