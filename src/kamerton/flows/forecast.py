@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kamerton.data import Row
+from kamerton.data import DatasetStore, Row
 from kamerton.data.statistics import TokenLimit
 from kamerton.flows.alarms import language_facts
 from kamerton.flows.prepare import Prepared
@@ -24,6 +26,9 @@ __all__ = ["Foreseen", "foresee"]
 
 _SECONDS = 5.0
 """No further step is measured after as many."""
+
+_COMMITTED = 1000
+"""Rows that are written as a data-set version on trial."""
 
 _PYTHON = 0.5
 """Seconds from the command to the first line of a flow."""
@@ -133,8 +138,10 @@ def _measured(
     cache = TokenCache(workspace.tokens, writes=False)
     threads = recipe.training.compute.threads or 1
     parts = {name: list(part) for name, part in rows.items()}
+    # What a run does beside training is done here too: what it leaves behind is part of the run's memory.
+    with tempfile.TemporaryDirectory(prefix="kamerton-forecast-") as scratch:
+        DatasetStore(Workspace(Path(scratch), Path(scratch))).commit(recipe.name, parts["train"][:_COMMITTED])
     ready = make_ready(recipe, parts, weights, workspace, threads, cache)
-    # A run does both too: what they leave behind is part of its memory, and what they take is part of its time.
     probe(threads, recipe.training.compute.precision or "fp32", ready.loaded.device)
     language_facts(parts["train"], recipe.training.seed)
     amount = counted(recipe, len(parts["train"]), ready.examples["train"], ready.examples["validation"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import kamerton.models.libraries  # noqa: F401 - before transformers  # isort: skip
 import torch
 from transformers import (
     AutoConfig,

@@ -5,9 +5,6 @@ LLM.int8 (Dettmers et al., arXiv 2208.07339) and QLoRA's 4 bits (arXiv 2305.1431
 
 from __future__ import annotations
 
-import importlib
-import logging
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -15,29 +12,11 @@ from typing import Any, Literal
 import torch
 from transformers import BitsAndBytesConfig
 
-from kamerton.ground.need import need
+from kamerton.models.libraries import bitsandbytes
 from kamerton.recipe import Method, ModelSection
 
 __all__ = ["Quantization", "quantization_of", "steady"]
 
-
-def _import_without_fetching() -> None:
-    """Import peft, which imports bitsandbytes where it is installed, without what that would fetch by itself.
-
-    On a CPU with AVX512-BF16, bitsandbytes 0.50 asks the package `kernels`, where there is one, for code from the hub.
-    """
-    # It would warn of the refusal, and with 8 bits at each layer that its input is cast to fp16.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    before = {name: module for name, module in sys.modules.items() if name == "kernels"}
-    sys.modules["kernels"] = None  # type: ignore[assignment]
-    try:
-        importlib.import_module("peft")
-    finally:
-        del sys.modules["kernels"]
-        sys.modules.update(before)
-
-
-_import_without_fetching()
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -62,7 +41,7 @@ class Quantization:
         Raises:
             MissingExtraError: bitsandbytes is not installed.
         """
-        need("bitsandbytes", "quantization")
+        bitsandbytes()
         if self.kind == "int8":
             return BitsAndBytesConfig(load_in_8bit=True)
         return BitsAndBytesConfig(

@@ -137,7 +137,7 @@ class GrpoObjective(Section):
     temperature: Annotated[float, Field(gt=0, le=10)] = 1.0
     """Of the draw."""
     beta: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the divergence from the model that training starts from; above 0 a copy of the moving weights is kept."""
+    """Weight of the divergence from the model that training starts from; above 0 the first moving weights are kept."""
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """How far the ratio of probabilities may move from 1 where answers are used more than once."""
     passes: Annotated[int, Field(ge=1, le=16)] = 1

@@ -12,8 +12,8 @@ from kamerton.recipe.evaluation import EvaluationSection
 from kamerton.recipe.gate import GateSection
 from kamerton.recipe.method import LoraMethod, Method
 from kamerton.recipe.method_rules import method_faults, method_warnings
-from kamerton.recipe.objective_rules import objective_faults, objective_warnings
 from kamerton.recipe.model import ModelSection
+from kamerton.recipe.objective_rules import objective_faults, objective_warnings
 from kamerton.recipe.tracking import TrackingSection
 from kamerton.recipe.training import TrainingSection
 

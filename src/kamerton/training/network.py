@@ -5,6 +5,8 @@ Shapes: E examples of a batch, K sequences of each, M learned tokens of all, V w
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -96,7 +98,7 @@ class Network:
         self._head = find_head(loaded.model)
         self.packed = choose_layout(loaded.model, self._head, packing=compute.packing) == "packed"
         if compute.gradient_checkpointing:
-            loaded.model.gradient_checkpointing_enable({"use_reentrant": False})
+            loaded.model.activation_checkpointing_enable({"use_reentrant": False})
         self._forward_tokens = compute.forward_tokens or 2048
 
     def share(self) -> None:
@@ -108,18 +110,36 @@ class Network:
         return self.loaded.device
 
     def batches(self, examples: Sequence[Example]) -> Iterator[Batch]:
-        """Examples as forward passes of at most `training.compute.forward_tokens` tokens, the longest first.
+        """Examples as forward passes of at most `training.compute.forward_tokens` tokens, about equally large.
 
         A single example that is longer has a pass of its own.
         """
-        waiting: list[Example] = []
-        for example in sorted(examples, key=lambda each: (-each.length, each.id)):
-            if waiting and self._size([*waiting, example]) > self._forward_tokens:
-                yield self.batch(waiting)
-                waiting = []
-            waiting.append(example)
-        if waiting:
-            yield self.batch(waiting)
+        ordered = sorted(examples, key=lambda each: (-each.length, each.id))
+        for part in self._packed_parts(ordered) if self.packed else self._padded_parts(ordered):
+            yield self.batch(part)
+
+    def _packed_parts(self, ordered: Sequence[Example]) -> list[list[Example]]:
+        """The longest first, each to the pass with the fewest tokens: passes that are alike cost least."""
+        passes = max(1, math.ceil(sum(example.length for example in ordered) / self._forward_tokens))
+        while True:
+            parts: list[list[Example]] = [[] for _ in range(min(passes, len(ordered)))]
+            sizes = [(0, number) for number in range(len(parts))]
+            for example in ordered:
+                size, number = sizes[0]
+                parts[number].append(example)
+                heapq.heapreplace(sizes, (size + example.length, number))
+            if all(len(part) == 1 or self._size(part) <= self._forward_tokens for part in parts):
+                return parts
+            passes += max(1, passes // 16)
+
+    def _padded_parts(self, ordered: Sequence[Example]) -> list[list[Example]]:
+        """Neighbours in length, as many as a pass takes."""
+        parts: list[list[Example]] = []
+        for example in ordered:
+            if not parts or self._size([parts[-1][0], *[example] * len(parts[-1])]) > self._forward_tokens:
+                parts.append([])
+            parts[-1].append(example)
+        return parts
 
     def _size(self, examples: Sequence[Example]) -> int:
         if self.packed:

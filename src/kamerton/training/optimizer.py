@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from kamerton.ground.need import need
+from kamerton.models.libraries import bitsandbytes
 from kamerton.recipe import OptimizerSection
 
 __all__ = ["build_optimizer"]
@@ -24,9 +24,7 @@ def build_optimizer(groups: list[dict[str, Any]], options: OptimizerSection) -> 
         case "adamw":
             return torch.optim.AdamW(parted, betas=betas, eps=epsilon, fused=True)
         case "adamw_8bit":
-            found: torch.optim.Optimizer = need("bitsandbytes", "quantization").optim.AdamW8bit(
-                parted, betas=betas, eps=epsilon
-            )
+            found: torch.optim.Optimizer = bitsandbytes().optim.AdamW8bit(parted, betas=betas, eps=epsilon)
             return found
         case "adafactor":
             return torch.optim.Adafactor(parted, beta2_decay=-0.8, weight_decay=0.0)

@@ -59,9 +59,7 @@ def training_curves(inputs: ReportInputs) -> dict[str, Any]:
 
 def _shown(steps: Sequence[TraceStep]) -> list[tuple[TraceStep, float, float]]:
     """Steps with their loss and gradient norm; one that was skipped because they were no numbers has no place."""
-    return [
-        (step, step.loss, step.grad_norm) for step in steps if step.loss is not None and step.grad_norm is not None
-    ]
+    return [(step, step.loss, step.grad_norm) for step in steps if step.loss is not None and step.grad_norm is not None]
 
 
 def _point(shown: Sequence[tuple[TraceStep, float, float]]) -> dict[str, Any]:

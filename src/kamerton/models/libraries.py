@@ -1,0 +1,65 @@
+"""transformers and peft, imported without what they would import by the way and no language model needs.
+
+They reach for scipy (matching boxes in pictures), scikit-learn and bitsandbytes wherever those are installed: a third
+of the time to the first step, and 80 MiB. To be imported before any module that imports transformers.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kamerton.ground.need import need
+
+__all__ = ["bitsandbytes"]
+
+
+@contextmanager
+def _hidden(*names: str) -> Iterator[None]:
+    """Modules that are not imported yet look as if they were not installed."""
+    absent = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+def _availability() -> list[Any]:
+    """What transformers and peft remember of whether bitsandbytes is installed."""
+    theirs = importlib.import_module("transformers.utils.import_utils")
+    adapters = importlib.import_module("peft.import_utils")
+    return [theirs.is_bitsandbytes_available, adapters.is_bnb_available, adapters.is_bnb_4bit_available]
+
+
+def _import() -> None:
+    with _hidden("bitsandbytes", "scipy", "sklearn"):
+        importlib.import_module("transformers.modeling_utils")
+        importlib.import_module("peft")
+        for asked in _availability():
+            asked()  # remembered until `bitsandbytes` is wanted
+
+
+def bitsandbytes() -> Any:
+    """The library that quantises, imported without what it would fetch by itself.
+
+    On a CPU with AVX512-BF16, bitsandbytes 0.50 asks the package `kernels`, where there is one, for code from the hub.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    # It would warn of the refusal, and with 8 bits at each layer that its input is cast to fp16.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    with _hidden("kernels"):
+        found = need("bitsandbytes", "quantization")
+    for asked in _availability():
+        asked.cache_clear()
+    return found
+
+
+_import()
