@@ -249,7 +249,12 @@ def main() -> None:
         "OMP_NUM_THREADS": str(given.threads),
         "TOKENIZERS_PARALLELISM": "false",
     }
-    place = Path(tempfile.mkdtemp(prefix="kamerton-speed-"))
+    with tempfile.TemporaryDirectory(prefix="kamerton-speed-") as place:
+        print(table(compare(given, Path(place))))
+
+
+def compare(given: argparse.Namespace, place: Path) -> dict[str, list[Result]]:
+    """All setups in turn, round after round."""
     rows = read_rows(given.data)
     lengths = make_base(place / "base", rows, SHAPES[given.model])
     fitting = [(row, length) for row, length in zip(rows, lengths, strict=True) if length <= LENGTH][:ROWS]
@@ -276,7 +281,7 @@ def main() -> None:
             if found is not None:
                 results[name].append(found)
                 print(f"round {number + 1} {name}: {found}", file=sys.stderr, flush=True)
-    print(table(results))
+    return results
 
 
 if __name__ == "__main__":

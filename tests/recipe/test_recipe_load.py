@@ -132,7 +132,10 @@ def test_all_faults_are_told_at_once() -> None:
         ("method: {kind: lora, rnk: 3}", "line 3: method.rnk: unknown key, did you mean rank?"),
         ("method: {targets: 5}", "line 3: method.targets: must be a valid list (got 5)"),
         ("method: {targets: []}", "line 3: method.targets: List should have at least 1 item"),
-        ("training: {objective: rlhf}", "line 3: training.objective.kind: 'rlhf' is not known here; expected pretrain or sft or dpo"),
+        (
+            "training: {objective: rlhf}",
+            "line 3: training.objective.kind: 'rlhf' is not known here; expected pretrain or sft or dpo",
+        ),
         ("training: {epochs: 0}", "line 3: training.epochs: must be greater than 0 (got 0)"),
         ("training: {epochs: '3'}", "line 3: training.epochs: must be a valid number (got '3')"),
         ("training: {epochs: true}", "line 3: training.epochs: must be a valid number (got True)"),
@@ -194,7 +197,10 @@ def test_rules_across_keys(text: str, expected: str) -> None:
     [
         ("model: {}", "line 1: model: give exactly one of base and architecture"),
         ("model: {base: a, architecture: {}}", "line 1: model: give exactly one of base and architecture"),
-        ("model: {architecture: {}}", "line 1: model.architecture starts from random weights: method.kind must be full"),
+        (
+            "model: {architecture: {}}",
+            "line 1: model.architecture starts from random weights: method.kind must be full",
+        ),
         (
             "model: {architecture: {}}\nmethod: {kind: full}",
             "model.architecture starts from random weights: training.objective must be pretrain",

@@ -22,11 +22,7 @@ def sections(kind: type[Section] = Section) -> Iterator[type[Section]]:
 
 
 ALL = sorted(
-    {
-        section
-        for section in sections()
-        if section.__module__.startswith("kamerton.") and not section.__subclasses__()
-    },
+    {section for section in sections() if section.__module__.startswith("kamerton.") and not section.__subclasses__()},
     key=str,
 )
 

@@ -89,7 +89,9 @@ def test_nothing_is_left_open() -> None:
 
 
 def test_what_is_given_is_not_derived() -> None:
-    found = values(TEXT, "method.alpha=3", "training.compute.threads=9", "tracking.experiment=e", "training.learning_rate=1")
+    found = values(
+        TEXT, "method.alpha=3", "training.compute.threads=9", "tracking.experiment=e", "training.learning_rate=1"
+    )
     for key, value in [
         ("method.alpha", 3.0),
         ("training.compute.threads", 9),
@@ -155,11 +157,15 @@ def test_resolving_twice_changes_nothing(chosen: dict[str, object], threads: int
 
 def test_the_digest_is_of_what_is_asked_and_not_of_how_it_is_written() -> None:
     one = resolve(parse_recipe("model: {base: a}\ndata: {train: [b]}"), machine(2))
-    same = resolve(parse_recipe("data:\n  train: ['b']\n# a comment\nmodel:\n  base: a\ntraining: {epochs: 3}"), machine(2))
+    same = resolve(
+        parse_recipe("data:\n  train: ['b']\n# a comment\nmodel:\n  base: a\ntraining: {epochs: 3}"), machine(2)
+    )
     assert one.digest == same.digest
     assert len(one.digest) == 64
     others = [["training.epochs=4"], ["training.seed=1"], ["name=n"], ["data.train=[c]"]]
-    digests = {resolve(parse_recipe("model: {base: a}\ndata: {train: [b]}", flags), machine(2)).digest for flags in others}
+    digests = {
+        resolve(parse_recipe("model: {base: a}\ndata: {train: [b]}", flags), machine(2)).digest for flags in others
+    }
     assert len(digests | {one.digest}) == 5
     assert resolve(parse_recipe("model: {base: a}\ndata: {train: [b]}"), machine(3)).digest != one.digest
 

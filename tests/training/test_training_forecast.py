@@ -17,7 +17,7 @@ from kamerton.recipe import Architecture, LoraMethod, Method
 from kamerton.training.examples import Example, TokenSequence
 from kamerton.training.forecast.advice import advice
 from kamerton.training.forecast.amount import Amount, counted, reckoned
-from kamerton.training.forecast.estimate import by_measuring, by_shapes
+from kamerton.training.forecast.estimate import Size, by_measuring, by_shapes
 from kamerton.training.forecast.gpus import GPUS, find_gpu
 from kamerton.training.forecast.memory import kept_bytes, need_of
 from kamerton.training.forecast.roofline import operations
@@ -160,8 +160,7 @@ def test_measured_steps_count_what_the_run_will_do_and_leave_nothing(tiny_base: 
         amount,
         measured,
         _shape(tiny_base),
-        parameters=parameters,
-        trainable=parameters,
+        size=Size(parameters, parameters),
         start=Timed(1.0, 1.0, 1.0),
     ).document()
     assert told["steps"] == plan_steps(built.examples, wanted).steps

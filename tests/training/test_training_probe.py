@@ -89,6 +89,7 @@ def test_the_weights_are_integers_in_disguise() -> None:
 
 
 @pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() in {"DEFAULT", "AVX2"}, reason="needs more than AVX2")
+@pytest.mark.slow
 def test_another_instruction_set_is_another_class() -> None:
     code = f"""
 from kamerton.training import probe as p

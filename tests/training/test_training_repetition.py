@@ -27,6 +27,7 @@ print(len(repeated(work, 5)))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork") or (os.cpu_count() or 1) < 2, reason="needs forks and two cores")
+@pytest.mark.slow
 def test_an_operation_that_sums_by_luck_is_seen_as_unequal() -> None:
     told = []
     for strict in (False, True):

@@ -33,6 +33,9 @@ _COMMITTED = 1000
 _PYTHON = 0.5
 """Seconds from the command to the first line of a flow."""
 
+_END = 1.5
+"""Seconds after the last step: digests of all files, the record, the state of the code."""
+
 
 @dataclass(frozen=True)
 class Foreseen:
@@ -130,7 +133,7 @@ def _measured(
     from kamerton.models.methods import trainable_parameters
     from kamerton.training.cache import TokenCache
     from kamerton.training.forecast.amount import counted
-    from kamerton.training.forecast.estimate import by_measuring
+    from kamerton.training.forecast.estimate import Size, by_measuring
     from kamerton.training.forecast.steps import Timed, measure_steps
     from kamerton.training.probe import probe
 
@@ -148,13 +151,15 @@ def _measured(
     loaded = ready.loaded
     context, parameters = loaded.context, sum(weight.numel() for weight in loaded.model.parameters())
     trainable = sum(weight.numel() for weight in trainable_parameters(loaded.model).values())
+    places = loaded.files.folder.glob("*token*") if loaded.files else ()
+    tokenizer = sum(path.stat().st_size for path in places)
     examples = {name: built.examples for name, built in ready.examples.items()}
-    until = Timed(1.0, time.monotonic() - start + _PYTHON, time.process_time())
+    until = Timed(1.0, time.monotonic() - start + _PYTHON + _END, time.process_time() + _END)
     try:
         measured = measure_steps(loaded, ready.objective, examples, recipe, _SECONDS)
     except torch.OutOfMemoryError:
         return None, context
-    found = by_measuring(recipe, amount, measured, shape, parameters=parameters, trainable=trainable, start=until)
+    found = by_measuring(recipe, amount, measured, shape, size=Size(parameters, trainable, tokenizer), start=until)
     return found, context
 
 

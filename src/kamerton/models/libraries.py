@@ -38,7 +38,9 @@ def _availability() -> list[Any]:
 
 
 def _import() -> None:
-    with _hidden("bitsandbytes", "scipy", "sklearn"):
+    # Where transformers was imported before, it remembers what is installed: then only the fetching is kept off.
+    fresh = not {"transformers", "peft"} & sys.modules.keys()
+    with _hidden(*(("bitsandbytes", "scipy", "sklearn") if fresh else ("kernels",))):
         importlib.import_module("transformers.modeling_utils")
         importlib.import_module("peft")
         for asked in _availability():

@@ -55,7 +55,7 @@ def pack(ids: Sequence[Tokens], labels: Sequence[Tokens] | None = None) -> Batch
     """Sequences end to end in one row, for a model whose attention is `PACKED`.
 
     A filler of its own, counted as one more sequence, rounds the row up: matrix kernels are made for a shape, and a
-    new shape with every batch costs a processor half its speed and hundreds of megabytes.
+    new shape with every batch costs a processor a sixth of its speed and hundreds of megabytes.
 
     Args:
         ids: tokens of each sequence; none may be empty.

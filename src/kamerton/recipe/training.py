@@ -50,8 +50,8 @@ class TrainingSection(Section):
     min_rate_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """The schedule ends at this share of `learning_rate`."""
     batch_size: Positive | Literal["auto"] = 8
-    """Examples that one optimiser step learns from, over all processes and forward passes; `auto` takes as many as fit
-    into one forward pass."""
+    """Examples that one optimiser step learns from, over all processes and forward passes; `auto` takes as many of
+    `max_length` as fit into one forward pass, at most 32."""
     max_length: Annotated[int, Field(ge=8)] = 512
     """Longest sequence in tokens; longer rows are cut, counted and reported."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42

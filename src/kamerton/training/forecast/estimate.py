@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kamerton.recipe import Recipe
 from kamerton.training.forecast.amount import Amount
@@ -16,7 +16,7 @@ from kamerton.training.forecast.roofline import gpu_seconds
 from kamerton.training.forecast.shapes import Shape, moving_weights
 from kamerton.training.forecast.steps import Measured, Timed
 
-__all__ = ["Forecast", "by_measuring", "by_shapes"]
+__all__ = ["Forecast", "Size", "by_measuring", "by_shapes"]
 
 _BY_SHAPES = (0.75, 1.35)
 """Interval of memory reckoned from shapes, as shares of it; see docs/forecast.md for the errors measured."""
@@ -26,6 +26,15 @@ _LATER = (0.97, 1.12)
 
 _LEAST = 0.15
 """Half of the narrowest interval of time, as a share: another hour of the same machine is not the same."""
+
+
+class Size(NamedTuple):
+    """What was counted in a model with its method applied."""
+
+    parameters: int
+    trainable: int
+    tokenizer: int = 0
+    """Bytes of its files; 0 where there are none yet."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ def by_shapes(
         parameters=shape.parameters,
         trainable=moving,
         memory=Range(low * need.peak, need.peak, high * need.peak),
-        disk=_disk(recipe, amount, moving),
+        disk=_disk(recipe, amount, moving, _TOKENIZER),
         need=need,
         seconds=gpu_seconds(recipe, shape, amount, gpu, moving) if gpu else None,
         machine=gpu.name if gpu else "this machine",
@@ -106,33 +115,32 @@ def by_measuring(
     measured: Measured,
     shape: Shape | None,
     *,
-    parameters: int,
-    trainable: int,
+    size: Size,
     start: Timed,
 ) -> Forecast:
     """The same with what a few steps came to on this machine.
 
     Args:
         shape: of the model, where it is of a known kind.
-        parameters, trainable: as counted in the model.
+        size: of the loaded model.
         start: from the command to the loop: imports, data, model, tokens.
     """
     need = Need(measured.peak, 0, 0, 0, 0, 0)
     peak = float(measured.peak)
     if shape is not None:
-        need = need_of(recipe, shape, largest_pass(recipe, amount, shape), gpu=False, moving=trainable)
+        need = need_of(recipe, shape, largest_pass(recipe, amount, shape), gpu=False, moving=size.trainable)
         if not measured.heavy:
             peak = max(peak, float(need.peak))
         if measured.save is None:
             peak = max(peak, peak - need.activations - need.head + need.saving)
     low, high = _LATER if measured.heavy else _BY_SHAPES
-    seconds, processor = _seconds(recipe, amount, measured, start, trainable)
+    seconds, processor = _seconds(recipe, amount, measured, start, size.trainable)
     return Forecast(
         amount=amount,
-        parameters=parameters,
-        trainable=trainable,
+        parameters=size.parameters,
+        trainable=size.trainable,
         memory=Range(low * peak, peak, high * peak),
-        disk=_disk(recipe, amount, trainable),
+        disk=_disk(recipe, amount, size.trainable, size.tokenizer or _TOKENIZER),
         need=need,
         seconds=seconds,
         processor_seconds=processor,
@@ -192,7 +200,7 @@ _A_STEP = 1000
 """Bytes that a step leaves in journal and trace."""
 
 
-def _disk(recipe: Recipe, amount: Amount, moving: int) -> Range:
+def _disk(recipe: Recipe, amount: Amount, moving: int, tokenizer: int) -> Range:
     """Checkpoints that are kept, the finished model, cached tokens, journal and trace."""
     options = recipe.training
     made = amount.checkpoints
@@ -204,5 +212,5 @@ def _disk(recipe: Recipe, amount: Amount, moving: int) -> Range:
     checkpoint = (4 + _STATE[options.optimizer.kind]) * moving
     finished = moving * (2 if getattr(recipe.method, "save_precision", "fp32") == "bf16" else 4)
     cache = 8 * (amount.tokens + amount.judged) + 150 * amount.sequences if amount.sequences >= 200 else 0
-    likely = kept * checkpoint + finished + cache + _TOKENIZER + _A_STEP * amount.steps
+    likely = kept * checkpoint + finished + cache + tokenizer + _A_STEP * amount.steps
     return Range(likely * 0.9, likely, likely * 1.15 + checkpoint)

@@ -1,6 +1,7 @@
 """Common GPUs: what their makers say of memory, dense matrix products and memory bandwidth.
 
-Figures are those of the makers' data sheets without sparsity, for sums in fp32; docs/forecast.md names the sheets.
+Figures are those that the makers give, without sparsity, for sums in fp32, as commonly quoted; hold them against your
+maker's data sheet (docs/forecast.md).
 """
 
 from __future__ import annotations

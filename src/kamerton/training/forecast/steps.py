@@ -13,6 +13,7 @@ from typing import Any
 from kamerton.journal import RunFolder
 from kamerton.models.load import LoadedModel
 from kamerton.recipe import Recipe
+from kamerton.training.checkpoint import state_digest
 from kamerton.training.examples import Example
 from kamerton.training.loop import Loop
 from kamerton.training.memory import peak_mib
@@ -116,7 +117,7 @@ def measure_steps(
             found.validation = _timed(work_of(recipe, judged), lambda: measure(network, objective, judged, 0))
         state = sum(weight.numel() for weight in trial.loop.weights.values()) * 12
         if state < _LARGE:
-            found.save = _timed(float(state), trial.loop.save)
+            found.save = _timed(float(state), trial.save)
     found.peak = peak_mib(network.device) << 20
     found.seconds = time.monotonic() - began
     return found
@@ -147,6 +148,11 @@ class _Trial:
     def step(self, examples: list[Example]) -> Timed:
         self._plan.next[:] = examples
         return _timed(work_of(self._recipe, examples), self.loop.advance)
+
+    def save(self) -> None:
+        """A checkpoint, and the digest that seals it."""
+        state_digest(self.loop.weights, self.loop.optimizer)
+        self.loop.save()
 
 
 def _timed(work: float, action: Callable[[], object]) -> Timed:
