@@ -75,7 +75,7 @@ def test_the_cores_of_this_machine_are_no_difference_of_the_recipe(project: Fini
     path = project.root / "recipe.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace("compute: {threads: 1}, ", ""), encoding="utf-8")
     record = RunRecord.read(project.run / "record.json")
-    assert flow.recipe_differences(record.recipe, flow._given_recipe(path, record)) == []
+    assert flow.recipe_differences(record.recipe, flow._given_recipe(path, record, project.workspace)) == []
 
 
 def test_a_data_set_that_is_gone_is_named(project: Finished, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 from kamerton.cli.screen import Screen
 from kamerton.ground.errors import Interrupted, KamertonError, RequestError
-from kamerton.ground.numerics import settle
 
 __all__ = ["VERBS", "build_parser", "entry", "main"]
 
@@ -118,7 +117,6 @@ def main(arguments: list[str] | None = None) -> int:
             parser.print_help(sys.stderr)
             return 2
         screen, debug = Screen(json=options.json), options.debug
-        settle()
         return int(_module(options.verb).run(options, screen))
     except KamertonError as error:
         return _refuse(error, debug, screen)

@@ -13,7 +13,7 @@ from kamerton.journal import RunFolder, find_run, list_runs, read_events
 if TYPE_CHECKING:
     from kamerton.tracking import SyncReport
 
-__all__ = ["runs", "stop", "sync_runs", "watch"]
+__all__ = ["new_events", "runs", "stop", "sync_runs", "watch"]
 
 _LINES = 1000
 """Lines of a journal read at once."""
@@ -33,22 +33,27 @@ def watch(
         every: seconds between looks into the journal; each look reads only what is new there.
         history: begin with the first event; without it with the newest step.
     """
-    from kamerton.tracking.cursor import read_entries
-
     run = find_run(workspace or Workspace.at(), name)
-    journal = run.path / "events.jsonl"
     offset, begun = 0, history
     while True:
         running = run.state == "running"
-        events = []
-        while entries := read_entries(journal, offset, _LINES):
-            events += [entry.document for entry in entries if entry.document]
-            offset = entries[-1].end
+        events, offset = new_events(run, offset)
         yield from events if begun else _from_newest_step(events)
         begun = begun or bool(events)
         if not running:
             return
         time.sleep(every)
+
+
+def new_events(run: RunFolder, offset: int) -> tuple[list[dict[str, Any]], int]:
+    """The events of a run from a byte of its journal on, and the byte after them."""
+    from kamerton.tracking.cursor import read_entries
+
+    events: list[dict[str, Any]] = []
+    while entries := read_entries(run.events_file, offset, _LINES):
+        events += [entry.document for entry in entries if entry.document]
+        offset = entries[-1].end
+    return events, offset
 
 
 def stop(name: str, workspace: Workspace | None = None, *, wait: float = 60.0) -> RunFolder:

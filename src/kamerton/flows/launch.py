@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kamerton.flows.follow import new_events
 from kamerton.ground.errors import Interrupted, MachineError, RequestError, StorageError, VerdictError
 from kamerton.ground.settings import Workspace
+from kamerton.ground.signals import stop_signals
 from kamerton.journal import RunFolder, read_events
 from kamerton.records import RunRecord
 
@@ -22,8 +24,7 @@ LOG = "launch.log"
 """In the run folder: what torchrun and its processes wrote."""
 
 _EVERY_S = 0.5
-_LINES = 1000
-"""How often the journal is looked into, and how many lines are read at once."""
+"""How often the journal is looked into."""
 
 _KINDS = {"VerdictError": VerdictError, "StorageError": StorageError}
 """Failures of a run that a door answers with an exit code of their own."""
@@ -78,27 +79,20 @@ def refuse_in_group() -> None:
 
 def _wait(group: subprocess.Popen[bytes], run: RunFolder, told: Callable[[dict[str, Any]], None]) -> None:
     """Wait for the group; who interrupts us interrupts it, and it saves a checkpoint."""
-    from kamerton.tracking.cursor import read_entries
 
     def hand_on(number: int, frame: object) -> None:
         group.send_signal(signal.SIGTERM)
 
-    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        journal = run.path / "events.jsonl"
-        offset = journal.stat().st_size if journal.exists() else 0
+    offset = run.events_file.stat().st_size if run.events_file.exists() else 0
+    with stop_signals(hand_on):
         while group.poll() is None:
-            for entry in read_entries(journal, offset, _LINES):
-                offset = entry.end
-                event = entry.document or {}
+            events, offset = new_events(run, offset)
+            for event in events:
                 if event.get("kind") == "step":
                     told(event)
                 if event.get("kind") == "evaluated":
                     told({"step": event["step"], "validation_loss": event["loss"]})
             time.sleep(_EVERY_S)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _failure(run: RunFolder, code: int) -> Exception:

@@ -8,16 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kamerton.flows.foreign_template import settle_template
 from kamerton.flows.launch import launch
 from kamerton.flows.models import find_model
 from kamerton.flows.prepare import prepare_again
 from kamerton.flows.results import Results
-from kamerton.flows.train import LINEAGE, Progress, run_recipe
+from kamerton.flows.train import LINEAGE, Progress, resolve_in, run_recipe
 from kamerton.ground.digests import digest
 from kamerton.ground.errors import Interrupted, KamertonError, MachineError
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder, first_difference, read_events, read_trace
-from kamerton.recipe import Derived, Recipe, read_recipe, resolve
+from kamerton.recipe import Derived, Recipe, read_recipe
 from kamerton.records import RunRecord
 from kamerton.records.rebuild import RebuildRecord
 
@@ -48,7 +49,7 @@ def rebuild(
     ref = find_model(model, place)
     run, recorded = ref.needs_run()
     began = time.monotonic()
-    other = recipe_differences(recorded.recipe, _given_recipe(recipe, recorded)) if recipe is not None else []
+    other = recipe_differences(recorded.recipe, _given_recipe(recipe, recorded, place)) if recipe is not None else []
     changed = what_changed(recorded, run, place) + other
     differences = machine_differences(recorded, recorded.environment.processes)
     if differences and not anyway and not changed:
@@ -68,11 +69,12 @@ def rebuild(
     return found
 
 
-def _given_recipe(path: Path, recorded: RunRecord) -> dict[str, Any]:
+def _given_recipe(path: Path, recorded: RunRecord, workspace: Workspace) -> dict[str, Any]:
     """A recipe file, resolved for the machine of the run: what that machine decided is no difference of the recipe."""
     decided = recorded.recipe["training"]["compute"]
     machine = {f"training.compute.{key}": Derived(value, "as recorded") for key, value in decided.items()}
-    return resolve(read_recipe(path), machine).recipe.model_dump(mode="json")
+    source = settle_template(read_recipe(path), workspace)
+    return resolve_in(workspace, source, machine).recipe.model_dump(mode="json")
 
 
 def what_changed(recorded: RunRecord, run: RunFolder, workspace: Workspace) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from kamerton.ground.files import write_text
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder, find_run
 from kamerton.models.locate import locate
-from kamerton.recipe import Recipe, ResolvedRecipe, Translation, read_recipe, resolve
+from kamerton.recipe import Derived, Recipe, RecipeSource, ResolvedRecipe, Translation, read_recipe, resolve
 from kamerton.records import BaseLineage, DataLineage, RunRecord
 from kamerton.records.data import DataReport
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kamerton.models.load import LoadedModel
     from kamerton.training.examples import ExampleSet
 
-__all__ = ["Progress", "load_recipe", "resume", "run_recipe", "train"]
+__all__ = ["Progress", "load_recipe", "resolve_in", "resume", "run_recipe", "train"]
 
 LINEAGE = "data_lineage.json"
 """In the run folder before training begins: the versions that a resumption learns from."""
@@ -57,13 +57,20 @@ def load_recipe(
     gpu = find_gpu(machine) if machine else None
     place = workspace or Workspace.at()
     source = settle_template(read_recipe(Path(path), overrides or [], processes=processes), place)
-    choices = machine_choices(source.recipe, place.root, gpu)
-    origin = find_origin(source.recipe, place)
+    return resolve_in(place, source, machine_choices(source.recipe, place.root, gpu))
+
+
+def resolve_in(workspace: Workspace, source: RecipeSource, machine: Mapping[str, Derived]) -> ResolvedRecipe:
+    """Decide what a recipe leaves open, and where the model that it begins with lies in a workspace.
+
+    Args:
+        machine: what the machine decides, as for `resolve`.
+    """
+    origin = find_origin(source.recipe, workspace)
     if origin is None:
-        return resolve(source, choices)
-    if origin.rate is not None:
-        choices |= {"training.learning_rate": origin.rate}
-    return origin.told(resolve(origin.begin(source), choices))
+        return resolve(source, machine)
+    rate = {} if origin.rate is None else {"training.learning_rate": origin.rate}
+    return origin.told(resolve(origin.begin(source), {**machine, **rate}))
 
 
 def train(

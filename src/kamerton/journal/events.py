@@ -8,9 +8,9 @@ from typing import Any
 
 from kamerton.journal.lines import append_line, read_lines
 
-__all__ = ["append_event", "read_events"]
+__all__ = ["EVENTS", "append_event", "read_events"]
 
-_FILE = "events.jsonl"
+EVENTS = "events.jsonl"
 
 
 def append_event(folder: Path, kind: str, **fields: Any) -> None:
@@ -20,9 +20,9 @@ def append_event(folder: Path, kind: str, **fields: Any) -> None:
     seconds, memory_mib, metrics), `evaluated` (step, loss, error, metrics), `alarm` (alarm, step, severity, symptom,
     evidence, cause, change), `saved` (step), `stopped` (reason), `failed` (reason), `finished`.
     """
-    append_line(folder / _FILE, {"kind": kind, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields})
+    append_line(folder / EVENTS, {"kind": kind, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields})
 
 
 def read_events(folder: Path) -> list[dict[str, Any]]:
     """All events of a run, oldest first."""
-    return read_lines(folder / _FILE)
+    return read_lines(folder / EVENTS)

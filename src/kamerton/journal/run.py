@@ -17,7 +17,7 @@ from kamerton.ground.errors import RequestError, StorageError
 from kamerton.ground.files import storage_errors, write_text
 from kamerton.ground.locks import take_lock
 from kamerton.ground.settings import Workspace
-from kamerton.journal.events import append_event, read_events
+from kamerton.journal.events import EVENTS, append_event, read_events
 from kamerton.journal.trace import TRACE
 
 __all__ = ["RunFolder", "RunState", "find_run", "list_runs"]
@@ -61,6 +61,10 @@ class RunFolder:
     @property
     def trace_file(self) -> Path:
         return self.path / TRACE
+
+    @property
+    def events_file(self) -> Path:
+        return self.path / EVENTS
 
     def of_rank(self, rank: int) -> RunFolder:
         """Where another of the processes that share the run keeps its journal."""

@@ -145,7 +145,7 @@ def _packed_attention(
         raise RecipeError(
             f"packed attention does not know {', '.join(unknown) or 'attention that is not causal'}",
             where=type(module).__name__,
-            mend="set training.packing=false",
+            mend="set training.compute.packing=false",
         )
     if attention_mask is not None or query.shape[2] != key.shape[2]:
         return _masked(module, query, key, value, attention_mask, (scaling, softcap, dropout)), None

@@ -33,6 +33,11 @@ class ComputeSection(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""
 
+    @property
+    def pass_tokens(self) -> int:
+        """`forward_tokens`, or what is usual on a processor where nobody has decided yet."""
+        return self.forward_tokens or 1024
+
 
 class OptimizerSection(Section):
     """What turns gradients into steps."""

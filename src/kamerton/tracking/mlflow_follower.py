@@ -58,7 +58,7 @@ def follow(run: RunFolder, workspace: Workspace) -> Iterator[int]:
         _send_parameters(client, cursor.tracker_run, run.recipe())
         accept(described=True)
         yield 1
-    events = run.path / "events.jsonl"
+    events = run.events_file
     while entries := read_entries(events, cursor.offset, _BATCH_EVENTS):
         _send_entries(client, cursor.tracker_run, entries)
         accept(offset=entries[-1].end)
@@ -129,13 +129,13 @@ def _experiment(client: MlflowClient, name: str, workspace: Workspace) -> str:
 
 
 def _started(run: RunFolder) -> int:
-    first = read_entries(run.path / "events.jsonl", 0, 1)
+    first = read_entries(run.events_file, 0, 1)
     return _milliseconds(first[0].document) if first and "time" in first[0].document else _modified(run)
 
 
 def _modified(run: RunFolder) -> int:
     """When the journal was last written, in milliseconds."""
-    events = run.path / "events.jsonl"
+    events = run.events_file
     return round((events if events.exists() else run.path / "recipe.json").stat().st_mtime * 1000)
 
 

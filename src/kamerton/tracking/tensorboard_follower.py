@@ -69,7 +69,7 @@ def _catch_up(run: RunFolder, cursor: Cursor, handle: BinaryIO) -> Iterator[int]
         cursor = cursor.model_copy(update={"size": handle.tell(), **changes})
         write_cursor(run.path, cursor, _NAME)
 
-    journal = run.path / "events.jsonl"
+    journal = run.events_file
     if not cursor.described:
         accept(_heading(run.recipe(), read_entries(journal, 0, 1)), described=True)
         yield 1

@@ -54,7 +54,7 @@ def follow(run: RunFolder, workspace: Workspace) -> Iterator[int]:
     mode = _mode()
     state = run.state
     tracker = digest([mode, os.environ.get("WANDB_BASE_URL", ""), str(wandb_folder(run, workspace))])
-    journal = run.path / "events.jsonl"
+    journal = run.events_file
     whole = Cursor(tracker=tracker, offset=journal.stat().st_size if journal.exists() else 0, state=state)
     if mode == "disabled" or read_cursor(run.path, _NAME) == whole:
         return

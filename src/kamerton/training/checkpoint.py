@@ -97,15 +97,14 @@ def _optimizer_tensors(
     """By name, because a state that was loaded has its keys in another order than one that grew."""
     for name, weight in weights.items():
         for key, value in sorted(optimizer.state[weight].items()):
-            yield f"{name}/{key}", whole(torch.as_tensor(value)).clone()
+            yield f"{name}/{key}", whole(torch.as_tensor(value))
 
 
 def state_digest(weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> str:
     """Digest of what a checkpoint would hold: the weights that move, and the optimiser's state."""
     running = hashlib.sha256()
-    tensors = itertools.chain(weights.items(), _optimizer_tensors(weights, optimizer))
-    for name, tensor in tensors:
-        plain = whole(tensor)
+    moving = ((name, whole(weight)) for name, weight in weights.items())
+    for name, plain in itertools.chain(moving, _optimizer_tensors(weights, optimizer)):
         running.update(f"{name}:{plain.dtype}:{tuple(plain.shape)}".encode())
         running.update(plain.view(-1).view(torch.uint8).numpy().data)
     return running.hexdigest()

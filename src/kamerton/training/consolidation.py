@@ -43,17 +43,14 @@ class Consolidation:
         """Estimate the Fisher information of the model as it stands; dropout is off."""
         weights = trainable_parameters(network.loaded.model)
         fisher = {name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in weights.items()}
-        before = network.model.training
-        network.model.eval()
-        for example in examples:
-            mean_loss(network.batch([example])).backward()
-            for name, weight in weights.items():
-                if weight.grad is not None:
-                    fisher[name] += weight.grad.float() ** 2 / len(examples)
-                    weight.grad = None
-        network.model.train(before)
-        centre = {name: weight.detach().clone() for name, weight in weights.items()}
-        return cls(fisher, centre, strength)
+        with network.without_dropout():
+            for example in examples:
+                mean_loss(network.batch([example])).backward()
+                for name, weight in weights.items():
+                    if weight.grad is not None:
+                        fisher[name] += weight.grad.float() ** 2 / len(examples)
+                        weight.grad = None
+        return cls(fisher, network.moving_weights(), strength)
 
     @torch.no_grad()
     def add_gradients(self, weights: dict[str, torch.nn.Parameter]) -> float:

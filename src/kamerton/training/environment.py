@@ -15,6 +15,7 @@ from kamerton.ground.digests import digest, file_digest
 from kamerton.ground.numerics import settled
 from kamerton.records import CodeLineage, Environment
 from kamerton.training.contract import refuse_luck
+from kamerton.training.machine import processor
 
 __all__ = ["capture_code", "capture_environment", "class_differences", "make_deterministic"]
 
@@ -47,7 +48,7 @@ def capture_environment(device: torch.device, threads: int, probe: str = "", pro
         probe: hash of the class probe (`kamerton.training.probe`); empty where it was not run.
         processes: how many share the run.
     """
-    name, flags = _processor()
+    name, flags = processor()
     return Environment(
         python=platform.python_version(),
         platform=platform.platform(),
@@ -124,18 +125,6 @@ def _git(folder: Path, *arguments: str) -> str:
         return ""
     tracked = done.returncode == 0
     return done.stdout.strip() if tracked else ""
-
-
-def _processor() -> tuple[str, list[str]]:
-    """Name and flags of the processor (Linux tells both; elsewhere the name alone)."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine(), []
-    fields = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
-    cleaned = {key.strip(): value.strip() for key, value in fields.items()}
-    flags = cleaned.get("flags") or cleaned.get("Features") or ""
-    return cleaned.get("model name", platform.machine()), flags.split()
 
 
 def _device_name(device: torch.device) -> str:

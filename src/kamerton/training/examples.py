@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kamerton.chat import IGNORED
+from kamerton.data.rows import Row
 
-__all__ = ["Example", "ExampleSet", "TokenSequence"]
+__all__ = ["Example", "ExampleIds", "ExampleSet", "TokenSequence"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +66,19 @@ class Example:
     def trained(self) -> int:
         """Learned tokens of all its sequences."""
         return sum(sequence.trained for sequence in self.sequences)
+
+
+class ExampleIds:
+    """Ids of one part: the row's hash, and a number, because rows may say the same."""
+
+    def __init__(self) -> None:
+        self._given: Counter[str] = Counter()
+
+    def next(self, row: Row) -> str:
+        """The id of one more example of a row."""
+        number = self._given[row.row_hash]
+        self._given[row.row_hash] += 1
+        return f"{row.row_hash}:{number}"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from kamerton.training.forecast.gpus import Gpu
 from kamerton.training.forecast.memory import layout_tokens, need_of, sequences_of
 from kamerton.training.forecast.shapes import Shape, read_shape, shape_of
 
-__all__ = ["free_memory", "machine_choices", "machine_shape", "physical_cores", "processor_flags"]
+__all__ = ["free_memory", "machine_choices", "machine_shape", "physical_cores", "processor"]
 
 _BF16_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}
 """Processors with one of these multiply bfloat16 matrices by themselves."""
@@ -138,14 +139,16 @@ def _container(name: str) -> int:
     return int(text) if text.isdigit() else _NO_LIMIT
 
 
-def processor_flags() -> set[str]:
-    """Instruction sets of the processor, as Linux names them; empty elsewhere."""
+def processor() -> tuple[str, list[str]]:
+    """Name of the processor and its instruction sets, as Linux names them; elsewhere the name alone."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return set()
-    told = next((line for line in lines if line.startswith(("flags", "Features"))), ":")
-    return set(told.split(":", 1)[1].split())
+        return platform.processor() or platform.machine(), []
+    fields = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
+    cleaned = {key.strip(): value.strip() for key, value in fields.items()}
+    flags = cleaned.get("flags") or cleaned.get("Features") or ""
+    return cleaned.get("model name", platform.machine()), flags.split()
 
 
 def _cuda() -> bool:
@@ -168,7 +171,7 @@ def _precision(on_gpu: bool) -> tuple[str, str]:
 
         able = torch.cuda.is_bf16_supported(including_emulation=False)
         return ("bf16", "the GPU has it") if able else ("fp32", "the GPU has no bfloat16")
-    if processor_flags() & _BF16_FLAGS:
+    if _BF16_FLAGS.intersection(processor()[1]):
         return "bf16", "the processor has it"
     return "fp32", "the processor has no bfloat16"
 

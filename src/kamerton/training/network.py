@@ -20,6 +20,7 @@ from kamerton.chat import IGNORED
 from kamerton.models.layout import choose_layout
 from kamerton.models.lean import make_lean
 from kamerton.models.load import LoadedModel
+from kamerton.models.methods import trainable_parameters
 from kamerton.models.packed import pack, pad
 from kamerton.models.token_loss import find_head, hidden_states, summed_nll, token_log_probs
 from kamerton.recipe import ComputeSection
@@ -99,7 +100,7 @@ class Network:
         self.packed = choose_layout(loaded.model, self._head, packing=compute.packing) == "packed"
         if compute.gradient_checkpointing:
             loaded.model.activation_checkpointing_enable({"use_reentrant": False})
-        self._forward_tokens = compute.forward_tokens or 2048
+        self._forward_tokens = compute.pass_tokens
 
     def share(self) -> None:
         """Copy or part the model among the processes; from here on no weight may be looked at alone."""
@@ -128,7 +129,7 @@ class Network:
                 size, number = sizes[0]
                 parts[number].append(example)
                 heapq.heapreplace(sizes, (size + example.length, number))
-            if all(len(part) == 1 or self._size(part) <= self._forward_tokens for part in parts):
+            if all(size <= self._forward_tokens or len(parts[number]) == 1 for size, number in sizes):
                 return parts
             passes += max(1, passes // 16)
 
@@ -136,16 +137,10 @@ class Network:
         """Neighbours in length, as many as a pass takes."""
         parts: list[list[Example]] = []
         for example in ordered:
-            if not parts or self._size([parts[-1][0], *[example] * len(parts[-1])]) > self._forward_tokens:
+            if not parts or _padded_tokens([*parts[-1], example]) > self._forward_tokens:
                 parts.append([])
             parts[-1].append(example)
         return parts
-
-    def _size(self, examples: Sequence[Example]) -> int:
-        if self.packed:
-            return sum(example.length for example in examples)
-        lengths = [sequence.length for example in examples for sequence in example.sequences]
-        return len(lengths) * max(lengths)
 
     def batch(self, examples: Sequence[Example]) -> Batch:
         """Examples on the device, in the order given."""
@@ -206,33 +201,42 @@ class Network:
 
     def moving_weights(self) -> dict[str, torch.Tensor]:
         """A copy of the weights that move, as they are now."""
-        return {name: weight.detach().clone() for name, weight in self._moving()}
-
-    def _moving(self) -> list[tuple[str, torch.nn.Parameter]]:
-        return [(name, weight) for name, weight in self.loaded.model.named_parameters() if weight.requires_grad]
+        return {name: weight.detach().clone() for name, weight in trainable_parameters(self.loaded.model).items()}
 
     @contextmanager
     def other_weights(self, weights: dict[str, torch.Tensor]) -> Iterator[None]:
         """The model with other values of the weights that move; afterwards it has its own again."""
-        own = {name: weight.data for name, weight in self._moving()}
+        moving = trainable_parameters(self.loaded.model)
+        own = {name: weight.data for name, weight in moving.items()}
         try:
-            for name, weight in self._moving():
+            for name, weight in moving.items():
                 weight.data = weights[name]
             yield
         finally:
-            for name, weight in self._moving():
+            for name, weight in moving.items():
                 weight.data = own[name]
+
+    @contextmanager
+    def without_dropout(self) -> Iterator[None]:
+        """The model as it judges, afterwards as it was before."""
+        before = self.model.training
+        self.model.eval()
+        try:
+            yield
+        finally:
+            self.model.train(before)
 
     @contextmanager
     def judging(self) -> Iterator[None]:
         """No gradients and no dropout."""
-        before = self.model.training
-        self.model.eval()
-        try:
-            with torch.no_grad():
-                yield
-        finally:
-            self.model.train(before)
+        with self.without_dropout(), torch.no_grad():
+            yield
+
+
+def _padded_tokens(examples: Sequence[Example]) -> int:
+    """Tokens of a batch in which each sequence is as long as the longest."""
+    lengths = [sequence.length for example in examples for sequence in example.sequences]
+    return len(lengths) * max(lengths)
 
 
 def _store_frozen_in_bf16(model: torch.nn.Module) -> None:

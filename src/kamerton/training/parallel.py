@@ -17,6 +17,7 @@ import torch.distributed as dist
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from kamerton.ground.errors import RequestError, VerdictError
+from kamerton.models.token_loss import bare
 from kamerton.recipe import ParallelSection
 from kamerton.training.deepspeed import read_deepspeed
 
@@ -112,7 +113,7 @@ class Processes:
 
     def gather(self, model: torch.nn.Module) -> None:
         """Make parted weights whole again in every process, to be saved."""
-        if self.alone or self.strategy == "ddp":
+        if self.independent:
             return
         from torch.distributed.fsdp import FSDPModule
 
@@ -202,9 +203,7 @@ def put_back(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 def _layers(model: torch.nn.Module) -> list[torch.nn.Module]:
     """The blocks of which the model is a stack, as its class names them."""
-    inner: Any = model
-    if hasattr(model, "get_base_model"):
-        inner = inner.get_base_model()
+    inner = bare(model)
     names = set(getattr(inner, "_no_split_modules", None) or ())
     found = [module for module in model.modules() if type(module).__name__ in names]
     if not found:

@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from kamerton.ground.digests import digest, folder_digests
 from kamerton.ground.errors import Interrupted, KamertonError
 from kamerton.ground.files import storage_errors, swap_folder
+from kamerton.ground.signals import stop_signals
 from kamerton.journal import RunFolder, read_events, read_trace
 from kamerton.models.load import LoadedModel
 from kamerton.models.methods import WEIGHTS, save_finished
@@ -159,21 +159,14 @@ def _attempt_timed(run: RunFolder) -> Iterator[None]:
 def _stop_requests(run: RunFolder) -> Iterator[Callable[[], bool]]:
     """SIGINT, SIGTERM and `kamerton stop` ask for a checkpoint after the step; a second SIGINT is not waited for."""
     asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield run.stop_file.exists
-        return
 
-    def ask(number: int, frame: Any) -> None:
+    def ask(number: int, frame: object) -> None:
         if asked.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked.set()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with stop_signals(ask):
         yield lambda: asked.is_set() or run.stop_file.exists()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _write_model(loaded: LoadedModel, method: Method, run: RunFolder) -> None:

@@ -13,7 +13,7 @@ from kamerton.training.examples import Example
 from kamerton.training.network import Network
 from kamerton.training.objectives import Objective
 
-__all__ = ["Best", "Measured", "measure"]
+__all__ = ["Best", "Measured", "measure", "ratio_error"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Measured:
         """Whether the loss is lower by more than the standard error of the difference on the same examples."""
         gains, count = other.totals - self.totals, len(self.totals)
         gain = float(gains.sum() / self.units.sum())
-        return gain > (_ratio_error(gains, gain, self.units) if count > 1 else 0.0)
+        return gain > (ratio_error(gains, gain, self.units) if count > 1 else 0.0)
 
 
 class Best:
@@ -90,7 +90,7 @@ class Best:
         return best
 
 
-def _ratio_error(totals: NDArray[np.float64], ratio: float, units: NDArray[np.float64]) -> float:
+def ratio_error(totals: NDArray[np.float64], ratio: float, units: NDArray[np.float64]) -> float:
     """Standard error of a ratio of sums over examples, which have different numbers of units.
 
     Cochran, Sampling Techniques, 1977, section 6.4.
@@ -117,5 +117,5 @@ def measure(network: Network, objective: Objective, examples: list[Example], ste
         sums = dict(zip(sums, processes.total(list(sums.values())), strict=True))
     loss = float(totals.sum() / units.sum())
     count = len(examples)
-    error = _ratio_error(totals, loss, units) if count > 1 else math.nan
+    error = ratio_error(totals, loss, units) if count > 1 else math.nan
     return Measured(step, loss, error, totals, units, {name: total / count for name, total in sums.items()})

@@ -30,7 +30,7 @@ def advice(recipe: Recipe, shape: Shape, amount: Amount, room: int, likely: floa
     for text, changes in _changes(recipe, amount):
         changed = _with(changed, changes)
         length = min(amount.longest or changed.training.max_length, changed.training.max_length)
-        tokens = max(length, min(changed.training.compute.forward_tokens or 1024, largest_pass(changed, amount, shape)))
+        tokens = max(length, min(changed.training.compute.pass_tokens, largest_pass(changed, amount, shape)))
         peak = scale * need_of(changed, shape, tokens, gpu=gpu).peak
         fits = peak <= room
         said.append(f"{text}: about {peak / 2**20:,.0f} MiB" + (", which fits" if fits else ""))
@@ -49,7 +49,7 @@ def advice(recipe: Recipe, shape: Shape, amount: Amount, room: int, likely: floa
 
 def _changes(recipe: Recipe, amount: Amount) -> Iterator[tuple[str, Change]]:
     options, method = recipe.training, recipe.method
-    tokens = options.compute.forward_tokens or 1024
+    tokens = options.compute.pass_tokens
     least = max(256, 1 << max(amount.longest - 1, 1).bit_length())
     if tokens > least:
         yield f"training.compute.forward_tokens={least}", {"training.compute.forward_tokens": least}

@@ -157,7 +157,7 @@ def largest_pass(recipe: Recipe, amount: Amount, shape: Shape) -> int:
         return layout_tokens(options, longest, sequences_of(options.objective.kind))
     group = getattr(options.objective, "group", 1) * getattr(options.objective, "max_new_tokens", 0)
     step = amount.tokens / max(amount.sequences, 1) * int(options.batch_size) + group * int(options.batch_size)
-    return max(amount.longest, min(options.compute.forward_tokens or 1024, math.ceil(1.5 * step)))
+    return max(amount.longest, min(options.compute.pass_tokens, math.ceil(1.5 * step)))
 
 
 def _seconds(recipe: Recipe, amount: Amount, measured: Measured, start: Timed, moving: int) -> tuple[Range, float]:

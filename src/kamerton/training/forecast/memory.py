@@ -104,7 +104,7 @@ def layout_tokens(options: TrainingSection, longest: int, sequences: int) -> int
         longest: tokens of the longest sequence; `max_length` where the data are not known.
         sequences: sequences of each example, which stand in one pass together.
     """
-    return max(options.compute.forward_tokens or 1024, longest * sequences)
+    return max(options.compute.pass_tokens, longest * sequences)
 
 
 def sequences_of(objective: str) -> int:

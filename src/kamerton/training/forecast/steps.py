@@ -174,7 +174,7 @@ def _beginning(network: Network, examples: list[Example], passes: int = _PASSES)
 
 def _largest(network: Network, plan: Plan) -> list[Example]:
     """The first two passes of the step with the largest pass: in the second one there are gradients of the first."""
-    limit = plan.options.compute.forward_tokens or 1024
+    limit = plan.options.compute.pass_tokens
     steps = min(plan.epochs[0], plan.steps)
 
     def size(number: int) -> tuple[int, int]:

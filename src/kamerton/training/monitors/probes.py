@@ -16,7 +16,7 @@ from kamerton.training.examples import Example
 from kamerton.training.monitors.history import Paired
 from kamerton.training.network import Network
 from kamerton.training.objectives import Objective
-from kamerton.training.validation import Measured, measure
+from kamerton.training.validation import Measured, measure, ratio_error
 
 __all__ = ["Probes", "paired", "text_losses"]
 
@@ -92,7 +92,7 @@ def text_losses(network: Network, examples: list[Example]) -> tuple[NDArray[np.f
 
 
 def paired(now: NDArray[np.float64], before: NDArray[np.float64], units: NDArray[np.float64]) -> Paired | None:
-    """The difference of two mean losses on the same examples, as a ratio of sums (Cochran 1977, section 6.4).
+    """The difference of two mean losses on the same examples, with its standard error (`ratio_error`).
 
     Args:
         now: (E,) loss of each example over all its units.
@@ -105,6 +105,5 @@ def paired(now: NDArray[np.float64], before: NDArray[np.float64], units: NDArray
         return None
     gains = now - before
     change = float(gains.sum() / units.sum())
-    spread = gains - change * units
-    error = math.sqrt(float(spread @ spread) / (count - 1) / count) / float(units.mean())
+    error = ratio_error(gains, change, units)
     return Paired(change, error) if math.isfinite(change) and math.isfinite(error) else None

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from kamerton.data.labels import asked, label_of_row
 from kamerton.data.rows import Row, RowKind
 from kamerton.recipe import ClassificationObjective
-from kamerton.training.examples import Example, ExampleSet, TokenSequence
+from kamerton.training.examples import Example, ExampleIds, ExampleSet, TokenSequence
 from kamerton.training.network import Batch, Network
 from kamerton.training.objectives.base import Losses, Objective
 
@@ -26,7 +26,7 @@ class Classification(Objective):
     def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
         assert isinstance(self.options.objective, ClassificationObjective)
         built = ExampleSet([])
-        seen: Counter[str] = Counter()
+        ids = ExampleIds()
         counts: Counter[str] = Counter()
         numbers = {label: number for number, label in enumerate(self.loaded.labels)}
         for row, weight in zip(rows, weights, strict=True):
@@ -34,14 +34,12 @@ class Classification(Objective):
             if label not in numbers:  # of the validation part; the head has the labels of the training part
                 built.masked.append(row.row_hash)
                 continue
-            ids = self.format.prompt_ids(asked(row), tools=row.tools)
-            if len(ids) > self.max_length:
+            prompt = self.format.prompt_ids(asked(row), tools=row.tools)
+            if len(prompt) > self.max_length:
                 built.cut.append(row.row_hash)
             # All tokens of the prompt are judged: they count as learned, and none is predicted.
-            sequence = TokenSequence.of(ids[: self.max_length], ids[: self.max_length])
-            name = f"{row.row_hash}:{seen[row.row_hash]}"
-            built.examples.append(Example(name, (sequence,), weight, value=float(numbers[label])))
-            seen[row.row_hash] += 1
+            sequence = TokenSequence.of(prompt[: self.max_length], prompt[: self.max_length])
+            built.examples.append(Example(ids.next(row), (sequence,), weight, value=float(numbers[label])))
             counts[label] += 1
         shown = ", ".join(f"{label} {counts[label]}" for label in self.loaded.labels)
         built.notes.append(f"{len(self.loaded.labels)} labels: {shown}")

@@ -18,7 +18,7 @@ from kamerton.models.generate import answer_of, end_ids
 from kamerton.models.load import LoadedModel
 from kamerton.models.sample import sample_answers
 from kamerton.recipe import GrpoObjective, TrainingSection
-from kamerton.training.examples import Example, ExampleSet, TokenSequence
+from kamerton.training.examples import Example, ExampleIds, ExampleSet, TokenSequence
 from kamerton.training.network import Batch, Network
 from kamerton.training.objectives.base import Losses, Objective, OpenModel, Told
 from kamerton.training.objectives.rewards import Judged, build_reward, reward_names
@@ -93,17 +93,15 @@ class Grpo(Objective):
         self._start: dict[str, torch.Tensor] = {}
 
     def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
-        built = ExampleSet([])
-        seen: Counter[str] = Counter()
+        built, ids = ExampleSet([]), ExampleIds()
         for row, weight in zip(rows, weights, strict=True):
-            ids = self.format.prompt_ids(row.prompt, tools=row.tools)
-            if len(ids) + self._chosen.max_new_tokens > self.max_length:
+            prompt = self.format.prompt_ids(row.prompt, tools=row.tools)
+            if len(prompt) + self._chosen.max_new_tokens > self.max_length:
                 built.masked.append(row.row_hash)
                 continue
-            name = f"{row.row_hash}:{seen[row.row_hash]}"
-            seen[row.row_hash] += 1
+            name = ids.next(row)
             self._rows[name] = row
-            built.examples.append(Example(name, (TokenSequence.of(ids, [IGNORED] * len(ids)),), weight))
+            built.examples.append(Example(name, (TokenSequence.of(prompt, [IGNORED] * len(prompt)),), weight))
         return built
 
     def units(self, example: Example) -> int:

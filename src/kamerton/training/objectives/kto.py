@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
@@ -13,7 +12,7 @@ from kamerton.data.rows import Row, RowKind
 from kamerton.ground.rng import shuffled
 from kamerton.models.load import LoadedModel
 from kamerton.recipe import KtoObjective, TrainingSection
-from kamerton.training.examples import Example, ExampleSet, TokenSequence
+from kamerton.training.examples import Example, ExampleIds, ExampleSet, TokenSequence
 from kamerton.training.network import Batch, Network
 from kamerton.training.objectives.answered import answered, joined
 from kamerton.training.objectives.base import Losses, Objective, OpenModel, Told
@@ -58,7 +57,7 @@ class Kto(Objective):
 
     def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
         built = ExampleSet([])
-        seen: Counter[str] = Counter()
+        ids = ExampleIds()
         for row, weight in zip(rows, weights, strict=True):
             answer = (row.messages or ())[-1]
             found = answered(self.format, row.prompt, (answer,), row.tools, self.max_length)
@@ -67,9 +66,7 @@ class Kto(Objective):
                 continue
             if found.cut:
                 built.cut.append(row.row_hash)
-            name = f"{row.row_hash}:{seen[row.row_hash]}"
-            built.examples.append(Example(name, found.sequences, weight, value=float(bool(row.liked))))
-            seen[row.row_hash] += 1
+            built.examples.append(Example(ids.next(row), found.sequences, weight, value=float(bool(row.liked))))
         built.notes.extend(self._balance(built.examples))
         return built
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -16,7 +15,7 @@ from kamerton.ground.rng import draw
 from kamerton.models.load import LoadedModel
 from kamerton.recipe import PretrainObjective, SftObjective, TrainingSection
 from kamerton.training.consolidation import Consolidation
-from kamerton.training.examples import Example, ExampleSet, TokenSequence
+from kamerton.training.examples import Example, ExampleIds, ExampleSet, TokenSequence
 from kamerton.training.network import Batch, Network
 from kamerton.training.objectives.base import Loss, Losses, Objective, OpenModel, Told
 
@@ -68,7 +67,7 @@ class Sft(_NextToken):
 
     def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
         built = ExampleSet([])
-        seen: Counter[str] = Counter()
+        ids = ExampleIds()
         for row, weight in zip(rows, weights, strict=True):
             tokens = self._rendered(row).first(self.max_length)
             if not tokens.trained_count:
@@ -77,8 +76,7 @@ class Sft(_NextToken):
             if tokens.cut:
                 built.cut.append(row.row_hash)
             sequence = TokenSequence.of(tokens.ids, self._labels(tokens))
-            built.examples.append(Example(f"{row.row_hash}:{seen[row.row_hash]}", (sequence,), weight))
-            seen[row.row_hash] += 1
+            built.examples.append(Example(ids.next(row), (sequence,), weight))
         return built
 
     def _rendered(self, row: Row) -> Tokens:

@@ -6,7 +6,6 @@ The losses are functions of log-probabilities in nats. Shapes: E pairs; (E, 2) w
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
@@ -16,7 +15,7 @@ from torch.nn.functional import logsigmoid
 from kamerton.data.rows import Row, RowKind
 from kamerton.models.load import LoadedModel
 from kamerton.recipe import DpoObjective, OrpoObjective, SimpoObjective, TrainingSection
-from kamerton.training.examples import Example, ExampleSet
+from kamerton.training.examples import Example, ExampleIds, ExampleSet
 from kamerton.training.network import Batch, Network
 from kamerton.training.objectives.answered import answered
 from kamerton.training.objectives.base import Losses, Objective, OpenModel, Told
@@ -102,15 +101,13 @@ class Pairs(Objective):
 
     def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
         built = ExampleSet([])
-        seen: Counter[str] = Counter()
+        ids = ExampleIds()
         for row, weight in zip(rows, weights, strict=True):
             best, *others = row.ranked
             pairs = [answered(self.format, row.prompt, (best, other), row.tools, self.max_length) for other in others]
             for pair in pairs:
                 if pair.teaches:
-                    name = f"{row.row_hash}:{seen[row.row_hash]}"
-                    built.examples.append(Example(name, pair.sequences, weight))
-                    seen[row.row_hash] += 1
+                    built.examples.append(Example(ids.next(row), pair.sequences, weight))
             if any(pair.cut and pair.teaches for pair in pairs):
                 built.cut.append(row.row_hash)
             if not all(pair.teaches for pair in pairs):
