@@ -295,8 +295,8 @@ def train(case: Case, base: Path, data: Path | None, folder: Path) -> dict[str, 
     import kamerton.training.loop as loop_module
     from kamerton.flows.alarms import general_examples, language_facts
     from kamerton.journal import RunFolder
-    from kamerton.models.load import chat_format
     from kamerton.models.methods import apply_method
+    from kamerton.models.tokenizer import chat_format
     from kamerton.recipe import FullMethod, LoraMethod, Recipe
     from kamerton.training.environment import make_deterministic
     from kamerton.training.monitors import diagnose

@@ -3,14 +3,15 @@
     python benchmarks/training.py --data FILE --lf-python PATH [--model 9m] [--threads 1] [--rounds 3] [SETUP ...]
 
 All take turns in one run, each in a fresh process, with the same base (random weights), rows, LoRA (rank 16 on all
-linear layers), length (512) and environment (`OMP_WAIT_POLICY=passive`: spinning threads cost a busy machine a factor
-of four). Each trains one epoch of its own share of the rows: slow setups get fewer, so that all end in time.
+linear layers), length (512), no tracker, and environment (`OMP_WAIT_POLICY=passive`: spinning threads cost a busy
+machine a factor of four). Each reads all rows, with empty caches, and trains for its own share of `--examples`: slow
+setups make fewer steps, so that all end in time. `kamerton-mlflow` is Kamerton with its tracker beside it.
 
 - tokens/s: real tokens (no padding), from the first optimiser step to the last; once by the clock and once by the
   processor time of the process, which a busy machine disturbs less.
 - first step: seconds from the command to the end of the first optimiser step, by the clock and of processor time.
 - 2,000 rows: seconds from the command to the end of an epoch of 2,000 rows, reckoned from both.
-- peak: resident memory, MiB.
+- peak: memory of all processes of the command together, MiB; see `measure.py`.
 
 `by-hand` is the limit: what an expert writes in sixty lines for this one model, see `training_workers.py`.
 """
@@ -19,9 +20,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import random
+import shutil
 import statistics
 import sys
 import tempfile
@@ -46,7 +49,7 @@ SHARES = {
     "trl-packing": 0.5,
     "llamafactory-packing": 0.75,
 }
-"""Part of `--examples` that a setup is given."""
+"""Part of `--examples` that a setup trains on."""
 
 RECIPE = """\
 name: speed
@@ -129,11 +132,12 @@ def write_rows(folder: Path, rows: list[dict[str, str]]) -> None:
 
 
 # -- one process -----------------------------------------------------------------------------------------------------
-def run(setup: str, folder: Path, python: str, threads: int, all_tokens: int) -> Result | None:
+def run(setup: str, folder: Path, python: str, threads: int, all_tokens: int, examples: int) -> Result | None:
     """A setup in a fresh process; None where it failed."""
     own = setup.startswith("kamerton")
+    trackers = [] if setup == "kamerton-mlflow" else ["tracking.followers=[]"]
     command = (
-        [*KAMERTON, "train", "recipe.yaml", "--json"]
+        [*KAMERTON, "train", "recipe.yaml", "--json", f"training.max_steps={examples // 8}", *trackers]
         if own
         else [
             python,
@@ -141,8 +145,12 @@ def run(setup: str, folder: Path, python: str, threads: int, all_tokens: int) ->
             setup,
             str(folder),
             str(threads),
+            str(examples),
         ]
     )
+    for cache in (folder / ".kamerton", folder / "cache"):
+        shutil.rmtree(cache, ignore_errors=True)
+    os.environ["HF_DATASETS_CACHE"] = str(folder / "cache")
     began = time.time()
     with _Clock() as clock:
         found = measure(command, folder)
@@ -189,18 +197,23 @@ def peer_marks(file: Path) -> list[tuple[float, int]]:
 
 
 def kamerton_marks(folder: Path) -> list[tuple[float, int]]:
-    """When each step of the newest run ended; tokens are parted among the steps as the trained ones are."""
+    """When each step of the run ended, and the tokens that were seen by then."""
     from datetime import datetime
 
-    from kamerton.journal import read_events, read_trace
+    from kamerton.flows.ready import open_replay
+    from kamerton.ground.settings import Workspace
+    from kamerton.journal import find_run, read_events
+    from kamerton.recipe import Recipe
+    from kamerton.records import DataLineage
 
-    run = max((folder / ".kamerton" / "runs").iterdir(), key=lambda path: path.stat().st_mtime)
-    events = read_events(run)
-    tokens = next(int(event["tokens"]) for event in events if event["kind"] == "examples")
-    trained = [step.tokens for step in read_trace(run)]
-    times = [datetime.fromisoformat(event["time"]).timestamp() for event in events if event["kind"] == "step"]
-    seen = [tokens * sum(trained[: step + 1]) / sum(trained) for step in range(len(trained))]
-    return [(when, round(count)) for when, count in zip(times, seen, strict=True)]
+    workspace = Workspace.at(folder)
+    run = find_run(workspace, "last")
+    lineage = DataLineage.read(run.path / "data_lineage.json")
+    with open_replay(Recipe.model_validate(run.recipe()), lineage, workspace, lambda event: None) as loop:
+        sizes = [sum(each.length for each in loop.plan.step(1 + number)) for number in range(loop.plan.steps)]
+    events = [event for event in read_events(run.path) if event["kind"] == "step"]
+    times = [datetime.fromisoformat(event["time"]).timestamp() for event in events]
+    return list(zip(times, itertools.accumulate(sizes), strict=True))
 
 
 # -- the table -------------------------------------------------------------------------------------------------------
@@ -242,7 +255,7 @@ def main() -> None:
     parser.add_argument("--model", choices=SHAPES, default="9m")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--examples", type=int, default=256, help="rows of the fastest setups")
+    parser.add_argument("--examples", type=int, default=256, help="rows that the fastest setups train on")
     given = parser.parse_args()
     os.environ |= {
         "OMP_WAIT_POLICY": "PASSIVE",
@@ -273,11 +286,11 @@ def compare(given: argparse.Namespace, place: Path) -> dict[str, list[Result]]:
                 (folder / "base").symlink_to(place / "base")
             (folder / "recipe.yaml").write_text(RECIPE.format(threads=given.threads), encoding="utf-8")
             share = max(32, round(SHARES.get(name, 1.0) * given.examples))
-            write_rows(folder, [row for row, _ in fitting[:share]])
+            write_rows(folder, [row for row, _ in fitting])
             python = given.lf_python if name.startswith("llamafactory") else sys.executable
             if python is None:
                 continue
-            found = run(name, folder, python, given.threads, tokens)
+            found = run(name, folder, python, given.threads, tokens, share)
             if found is not None:
                 results[name].append(found)
                 print(f"round {number + 1} {name}: {found}", file=sys.stderr, flush=True)

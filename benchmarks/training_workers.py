@@ -1,6 +1,6 @@
 """The peers of `training.py`, each in a fresh process of its own interpreter; nothing of Kamerton is imported here.
 
-    python benchmarks/training_workers.py SETUP FOLDER THREADS
+    python benchmarks/training_workers.py SETUP FOLDER THREADS EXAMPLES
 
 Each writes a line to `FOLDER/SETUP.marks` after every optimiser step: the time, and the real tokens (no padding) that
 its forward passes have seen so far.
@@ -46,7 +46,7 @@ class Marks:
 
 
 # -- the limit: what an expert writes by hand ------------------------------------------------------------------------
-def by_hand(folder: Path, marks: Marks, tokens_per_step: int = 1024) -> None:
+def by_hand(folder: Path, marks: Marks, wanted_examples: int, tokens_per_step: int = 1024) -> None:
     """Plain torch, a model of transformers, LoRA of peft: packed bins, bf16, attention sequence by sequence."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -75,7 +75,7 @@ def by_hand(folder: Path, marks: Marks, tokens_per_step: int = 1024) -> None:
         examples.append((whole, [-100] * len(asked) + whole[len(asked) :]))
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=RATE, weight_decay=0.0, fused=True)
-    order = torch.randperm(len(examples)).tolist()
+    order = torch.randperm(len(examples)).tolist()[:wanted_examples]
     while order:
         bounds = [0]
         ids, targets, positions = [], [], []
@@ -106,7 +106,7 @@ def by_hand(folder: Path, marks: Marks, tokens_per_step: int = 1024) -> None:
 
 
 # -- TRL -------------------------------------------------------------------------------------------------------------
-def trl(folder: Path, marks: Marks, **options: Any) -> None:
+def trl(folder: Path, marks: Marks, wanted_examples: int, **options: Any) -> None:
     import torch
     from datasets import Dataset
     from peft import LoraConfig
@@ -128,7 +128,7 @@ def trl(folder: Path, marks: Marks, **options: Any) -> None:
         peft_config=LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules="all-linear", task_type="CAUSAL_LM"),
         args=SFTConfig(
             output_dir=str(folder / "trl"),
-            num_train_epochs=1,
+            max_steps=wanted_examples // examples_of(given),
             learning_rate=RATE,
             use_cpu=True,
             save_strategy="no",
@@ -140,7 +140,7 @@ def trl(folder: Path, marks: Marks, **options: Any) -> None:
 
 
 # -- LLaMA-Factory ---------------------------------------------------------------------------------------------------
-def llamafactory(folder: Path, marks: Marks, **options: Any) -> None:
+def llamafactory(folder: Path, marks: Marks, wanted_examples: int, **options: Any) -> None:
     import torch
     from llamafactory.train.tuner import run_exp
     from transformers import Trainer
@@ -161,7 +161,7 @@ def llamafactory(folder: Path, marks: Marks, **options: Any) -> None:
             "template": "chatml",
             "output_dir": str(folder / "llamafactory"),
             "overwrite_output_dir": True,
-            "num_train_epochs": 1.0,
+            "max_steps": wanted_examples // examples_of(given),
             "learning_rate": RATE,
             "save_strategy": "no",
             "report_to": "none",
@@ -172,30 +172,34 @@ def llamafactory(folder: Path, marks: Marks, **options: Any) -> None:
     )
 
 
+def examples_of(options: dict[str, Any]) -> int:
+    """Examples of a step; a packed sequence of 512 tokens holds about four."""
+    packed = options.get("packing") or options.get("neat_packing")
+    return int(options["per_device_train_batch_size"]) * (4 if packed else 1)
+
+
 def rows(folder: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-SETUPS: dict[str, Callable[[Path, Marks], None]] = {
+SETUPS: dict[str, Callable[[Path, Marks, int], None]] = {
     "by-hand": by_hand,
-    "by-hand-2048": lambda folder, marks: by_hand(folder, marks, 2048),
+    "by-hand-2048": lambda *given: by_hand(*given, tokens_per_step=2048),
     "trl": trl,
-    "trl-no-checkpointing": lambda folder, marks: trl(folder, marks, gradient_checkpointing=False),
-    "trl-packing": lambda folder, marks: trl(
-        folder,
-        marks,
+    "trl-no-checkpointing": lambda *given: trl(*given, gradient_checkpointing=False),
+    "trl-packing": lambda *given: trl(
+        *given,
         gradient_checkpointing=False,
         packing=True,
         per_device_train_batch_size=2,
         model_init_kwargs={"dtype": "bfloat16"},
     ),
     "llamafactory": llamafactory,
-    "llamafactory-packing": lambda folder, marks: llamafactory(
-        folder, marks, disable_gradient_checkpointing=True, neat_packing=True, bf16=True, per_device_train_batch_size=4
+    "llamafactory-packing": lambda *given: llamafactory(
+        *given, disable_gradient_checkpointing=True, neat_packing=True, bf16=True, per_device_train_batch_size=4
     ),
-    "llamafactory-packing-pure-bf16": lambda folder, marks: llamafactory(
-        folder,
-        marks,
+    "llamafactory-packing-pure-bf16": lambda *given: llamafactory(
+        *given,
         disable_gradient_checkpointing=True,
         neat_packing=True,
         pure_bf16=True,
@@ -209,4 +213,4 @@ if __name__ == "__main__":
 
     name, place, threads = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     torch.set_num_threads(threads)
-    SETUPS[name](place, Marks(place / f"{name}.marks"))
+    SETUPS[name](place, Marks(place / f"{name}.marks"), int(sys.argv[4]))

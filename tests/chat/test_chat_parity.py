@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kamerton.chat import ChatFormat, Message
-from kamerton.models.load import chat_format, load_tokenizer
 from kamerton.models.scratch import train_tokenizer
+from kamerton.models.tokenizer import chat_format, load_tokenizer
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 FOREIGN = {

@@ -119,6 +119,7 @@ def test_check_against_a_set_finds_its_items(project: Path) -> None:
     assert "leaks exam.jsonl: 1 of 2 items (50.00%) stand in the training rows" in " ".join(done.err.split())
 
 
+@pytest.mark.slow
 def test_check_by_workers_finds_the_same(project: Path) -> None:
     write_lines(project / "many.jsonl", [{"text": f"zdanie numer {n} " * 3} for n in range(1200)])
     words = ("data", "check", "many.jsonl", "--json")

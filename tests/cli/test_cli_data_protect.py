@@ -114,6 +114,7 @@ def test_only_the_kinds_that_are_asked_for_are_touched(project: Path) -> None:
     assert PESEL not in text
 
 
+@pytest.mark.slow
 def test_workers_find_the_same(tmp_path: Path) -> None:
     write_lines(tmp_path / "a.jsonl", [{"text": f"PESEL {PESEL} numer {n}"} for n in range(1100)])
     words = ("data", "protect", "a.jsonl", "--json")

@@ -182,7 +182,7 @@ def test_ctrl_c_anywhere_is_130(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["error"] == "Interrupted"
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-2"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("iso-8859-2", marks=pytest.mark.slow)])
 def test_a_document_is_json_whatever_the_terminal_can_show(encoding: str, tmp_path: Path) -> None:
     (tmp_path / "łąka.jsonl").write_text('{"text": "zażółć – 漢字"}\n', encoding="utf-8")
     environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}

@@ -10,7 +10,8 @@ import pytest
 from kamerton.flows.check import CheckResult, check
 from kamerton.ground.errors import RecipeError, RequestError
 from kamerton.ground.settings import Workspace
-from tiny_project import kamerton, write_project
+from kamerton.records import RunRecord
+from tiny_project import Finished, kamerton, write_project
 
 
 @pytest.fixture
@@ -51,6 +52,20 @@ def test_a_named_machine_and_a_quick_forecast_load_no_model(
     assert named.forecast["machine"] == "l4"
     assert named.forecast["seconds"] > 0
     assert "of a l4" in next(item.text for item in named.items if item.name == "memory")
+
+
+def test_the_class_of_the_machine_is_that_of_the_record(finished: Finished) -> None:
+    items = {item["name"]: item["text"] for item in finished.answers["check"].document["items"]}
+    record = RunRecord.read(finished.run / "record.json")
+    here, precision = record.environment, record.recipe["training"]["compute"]["precision"]
+    told = f"{here.cpu}, 1 thread, {precision}: class {here.class_digest}, probe {here.probe}"
+    assert items["machine class"] == told
+
+
+def test_the_class_is_told_only_where_steps_are_measured(project: Workspace) -> None:
+    recipe = project.root / "recipe.yaml"
+    for found in (check(recipe, project, quick=True), check(recipe, project, machine="l4")):
+        assert "machine class" not in {item.name for item in found.items}
 
 
 def test_a_named_machine_needs_the_config_alone(project: Workspace) -> None:

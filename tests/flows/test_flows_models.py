@@ -11,6 +11,7 @@ from kamerton.flows.models import find_model, open_model
 from kamerton.ground.errors import RequestError, StorageError
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder
+from kamerton.training import contract
 from tiny_project import Finished, kamerton
 
 
@@ -89,3 +90,17 @@ def test_a_model_that_was_changed_is_not_used(change: str, finished: Finished, t
         open_model(find_model("last", project.workspace), project.workspace)
     for words in (["evaluate", "last"], ["generate", "last", "a"]):
         assert kamerton(project.root, *words).code == 3, words
+
+
+def test_a_model_is_not_asked_where_its_answers_would_depend_on_luck(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contract, "_broken", lambda threads: [f"LUCK is on for {threads} threads"])
+    for words in (
+        ("evaluate", "last"),
+        ("evaluate", "tiny-pl", "--on", "data/general.jsonl"),
+        ("generate", "last", "?"),
+    ):
+        done = kamerton(finished.root, *words, "--json")
+        assert (done.code, done.document["error"]) == (3, "MachineError"), words
+        assert "LUCK is on" in done.document["what"]

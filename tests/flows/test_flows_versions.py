@@ -85,7 +85,7 @@ def answers(rows: list[Row]) -> set[str]:
     return {row.answer for row in rows}
 
 
-@pytest.mark.parametrize("inside", [".", "projects/desk"])
+@pytest.mark.parametrize("inside", [pytest.param(".", marks=pytest.mark.slow), "projects/desk"])
 def test_git_merges_two_pointers_by_their_rows(home: Path, inside: str) -> None:
     project = Project(home, inside)
     project.commit(ROWS)
@@ -104,6 +104,7 @@ def test_git_merges_two_pointers_by_their_rows(home: Path, inside: str) -> None:
     assert project.git("status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_a_row_changed_on_both_sides_stops_the_merge_and_is_named(home: Path) -> None:
     project = Project(home)
     project.commit(ROWS)

@@ -14,7 +14,8 @@ import torch
 from kamerton.chat.generation import Generation
 from kamerton.ground.errors import DataError
 from kamerton.models.generate import TransformersGenerator
-from kamerton.models.load import LoadedModel, chat_format, load_base
+from kamerton.models.load import LoadedModel, load_base
+from kamerton.models.tokenizer import chat_format
 
 QUESTIONS = [
     "Dzień dobry!",

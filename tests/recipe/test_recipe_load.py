@@ -220,21 +220,23 @@ def test_rules_of_the_model(text: str, expected: str) -> None:
     assert expected in refusal(f"{text}\ndata: {{train: [a]}}")
 
 
+SCHEMA = json_schema()
+
+
 def _leaves(section: dict[str, Any], path: str = "") -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Each value of a section: its key, the override that chooses its branch of a union, and its schema."""
-    schema = json_schema()
     kind = section["properties"].get("kind", {}).get("const")
     for name, field in section["properties"].items():
         here = f"{path}.{name}" if path else name
         options = [field, *field.get("anyOf", []), *field.get("oneOf", [])]
-        below = [schema["$defs"][each["$ref"].rpartition("/")[2]] for each in options if "$ref" in each]
+        below = [SCHEMA["$defs"][each["$ref"].rpartition("/")[2]] for each in options if "$ref" in each]
         for inner in below:
             yield from _leaves(inner, here)
         if not below:
             yield here, f"{path}.kind={kind}" if kind and name != "kind" else "", field
 
 
-LEAVES = [leaf for leaf in _leaves(json_schema()) if not leaf[0].startswith("model.architecture")]
+LEAVES = [leaf for leaf in _leaves(SCHEMA) if not leaf[0].startswith("model.architecture")]
 
 
 @pytest.mark.parametrize(("key", "branch"), sorted({(key, branch) for key, branch, _ in LEAVES}))

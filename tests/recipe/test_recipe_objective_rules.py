@@ -21,6 +21,7 @@ from kamerton.recipe import (
     objective_faults,
     objective_warnings,
 )
+from kamerton.recipe.objective import own_functions
 
 OBJECTIVES = ["pretrain", "sft", "dpo", "orpo", "simpo", "kto", "reward", "classification", "grpo"]
 VIRTUAL: list[Method] = [PromptMethod(kind="prompt"), PrefixMethod(kind="prefix"), PTuningMethod(kind="p_tuning")]
@@ -104,6 +105,18 @@ def test_what_has_no_effect_is_told_with_both_names() -> None:
     (told,) = objective_warnings(training({"kind": "grpo", "clip": 0.3}), EvaluationSection())
     assert "objective.clip" in told
     assert "objective.passes" in told
-    (told,) = objective_warnings(training({"kind": "dpo", "reference": "other"}), EvaluationSection())
-    assert "reference: other" in told
     assert not objective_warnings(training("sft"), EvaluationSection())
+
+
+@pytest.mark.parametrize(
+    ("objective", "wanted"),
+    [
+        ({"kind": "sft", "loss": "dft"}, []),
+        ({"kind": "sft", "loss": "mine.losses:focal"}, ["mine.losses:focal"]),
+        ({"kind": "grpo", "rewards": ["exact_match", "regex:a:b", "form:x", "length:5"]}, []),
+        ({"kind": "grpo", "rewards": ["mine:score", "length:5", "mine:style"]}, ["mine:score", "mine:style"]),
+        ("dpo", []),
+    ],
+)
+def test_functions_of_ones_own_are_told_from_what_ships(objective: Any, wanted: list[str]) -> None:
+    assert own_functions(training(objective).objective) == wanted

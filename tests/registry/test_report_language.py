@@ -95,7 +95,8 @@ def test_no_english_is_left_in_a_polish_report() -> None:
     for inputs in (sample(), sample(passed=False), bare()):
         document = build_document(inputs)
         for page in (render_html(document, "pl"), render_markdown(document, "pl")):
-            assert [text for text in sentences if re.search(rf"\b{re.escape(text)}\b", page)] == []
+            found = [text for text in sentences if text in page]
+            assert [text for text in found if re.search(rf"\b{re.escape(text)}\b", page)] == []
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ def test_a_library_that_cannot_be_asked_is_not_refused(monkeypatch: pytest.Monke
     refuse_luck(2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or not torch.backends.mkl.is_available(), reason="needs GNU OpenMP and MKL")
 def test_torch_that_was_used_before_kamerton_is_refused() -> None:
     """The switches that Kamerton sets come too late then; the libraries say so."""

@@ -13,7 +13,7 @@ import torch
 from objective_samples import FULL, Trial, answered, bot, shake, trial, user
 
 from kamerton.data.rows import Row
-from kamerton.ground.errors import DataError, RecipeError
+from kamerton.ground.errors import DataError, RecipeError, RequestError
 from kamerton.training.objectives.grpo import Grpo
 from kamerton.training.objectives.rewards import Judged, build_reward, reward_names
 
@@ -46,7 +46,9 @@ def test_the_rewards_that_ship(name: str, answer: str, wanted: float) -> None:
 
 def own(prompt: list[Any], answer: str, row: dict[str, Any]) -> Any:
     """A reward of a user's own, for the tests below."""
-    known = {"flag": True, "np": np.float32(0.25), "nan": math.nan, "text": "1", "none": None}
+    known = {"flag": True, "np": np.float32(0.25), "nan": math.nan, "inf": math.inf, "text": "1", "none": None}
+    if answer == "fault":
+        raise ZeroDivisionError("nothing to divide by")
     return known[answer] if answer in known else len(prompt) + (row["category"] == "k")
 
 
@@ -57,11 +59,21 @@ def test_a_function_of_ones_own_is_given_prompt_answer_and_row() -> None:
     assert reward(judged("np")) == 0.25
 
 
-@pytest.mark.parametrize("answer", ["nan", "text", "none"])
+@pytest.mark.parametrize("answer", ["nan", "inf", "text", "none"])
 def test_a_reward_that_is_no_number_names_function_and_row(answer: str) -> None:
     with pytest.raises(DataError, match="the reward test_training_objective_grpo:own gave") as caught:
         build_reward("test_training_objective_grpo:own")(judged(answer))
     assert caught.value.where == "d.jsonl:3"
+
+
+def test_what_a_reward_raises_names_function_row_and_line() -> None:
+    with pytest.raises(RequestError) as caught:
+        build_reward("test_training_objective_grpo:own")(judged("fault"))
+    assert caught.value.what.startswith(
+        "the reward test_training_objective_grpo:own raised ZeroDivisionError: nothing to divide by"
+    )
+    assert caught.value.where == "d.jsonl:3"
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
 @pytest.mark.parametrize("name", ["no_such_module:f", "test_training_objective_grpo:nothing"])

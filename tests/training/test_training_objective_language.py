@@ -13,7 +13,7 @@ from training_samples import row, rows
 from kamerton.chat import ChatFormat
 from kamerton.data.rows import Row
 from kamerton.ground.errors import DataError
-from kamerton.models.load import chat_format, load_tokenizer
+from kamerton.models.tokenizer import chat_format, load_tokenizer
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from example_samples import build_examples
 from kamerton.chat import ChatFormat
 from kamerton.data.rows import Row
 from kamerton.ground.errors import DataError
-from kamerton.models.load import chat_format, load_tokenizer
+from kamerton.models.tokenizer import chat_format, load_tokenizer
 
 TOOLS = '[{"name":"licz","parameters":{}}]'
 ASKED: Any = {"role": "user", "content": "Ile?"}

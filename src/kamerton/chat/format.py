@@ -173,7 +173,7 @@ class ChatFormat:
         answers = _answers(turns)
         if not answers:
             raise DataError("no assistant turn to learn from", expected="a conversation that ends with an answer")
-        spans = {index: self._span(turns, offered, index, whole) for index in answers}
+        spans = {index: self._span(turns, offered, index, whole, ended=index == len(turns) - 1) for index in answers}
         cuts = {place for span in spans.values() if span for place in span}
         ids, marks = self._encode_covered(whole, letters, cuts)
         reasons: list[Reason] = ["prompt" for _ in ids]
@@ -264,14 +264,19 @@ class ChatFormat:
         bare = "".join(letters.get(letter, letter) for letter in text) if letters else text
         return encode_at(self._encode, bare, cuts | apart, self._control.starts(text))
 
-    def _span(self, turns: Sequence[Turn], tools: list[Any] | None, index: int, whole: str) -> _Span | None:
+    def _span(
+        self, turns: Sequence[Turn], tools: list[Any] | None, index: int, whole: str, *, ended: bool = False
+    ) -> _Span | None:
         """Where one answer stands in `whole`; None where the template has rewritten it or what is before it.
 
         The place is found by rendering: what the template adds when a turn goes from "about to answer" to "answered"
         is the answer, and what stands after the content of a probe stands after any content, however it is trimmed.
+
+        Args:
+            ended: `whole` ends with this answer.
         """
         before = self._render(turns[:index], tools, answering=True)
-        after = self._render(turns[: index + 1], tools)
+        after = whole if ended else self._render(turns[: index + 1], tools)
         probed = self._render([*turns[:index], {"role": "assistant", "content": _PROBE}], tools)
         _, probe, tail = probed[len(before) :].partition(_PROBE)
         if "tool_calls" in turns[index] and not after.endswith(tail):

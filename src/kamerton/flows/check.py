@@ -14,6 +14,7 @@ from kamerton.flows.data_context import token_limit
 from kamerton.flows.forecast import Foreseen, foresee
 from kamerton.flows.foreign_template import template_difference
 from kamerton.flows.prepare import Prepared, prepare
+from kamerton.flows.preparing import preparing
 from kamerton.flows.sources import OnStep, nobody, whole_rows
 from kamerton.flows.train import load_recipe
 from kamerton.ground.errors import KamertonError
@@ -91,9 +92,11 @@ def check(
     if resolved.translation is not None:
         items += _translation_items(resolved.translation, resolved.recipe, place)
     no_model: list[CheckItem] = []
-    tokens = _checked(no_model, "model", lambda: token_limit(resolved.recipe, place))
-    ready = partial(prepare, resolved.recipe, place, commit=False, tokens=tokens, on_step=on_step)
-    prepared = _checked(items, "data can be read", ready)
+    with preparing(resolved.recipe, place, commit=False, on_step=on_step) as ready:
+        tokens = _checked(no_model, "model", lambda: token_limit(resolved.recipe, place))
+        if no_model:  # letters are counted then
+            ready = partial(prepare, resolved.recipe, place, commit=False, on_step=on_step)
+        prepared = _checked(items, "data can be read", ready)
     if prepared is not None:
         items += _data_items(prepared)
     on_step("sets")
@@ -112,6 +115,8 @@ def check(
             forecast = foreseen.forecast.document() | {"advice": foreseen.advice}
             items += _prompt_items(resolved.recipe, prepared, tokens, foreseen.context)
             items += _need_items(foreseen, place)
+            if foreseen.forecast.measured_steps:
+                items.append(_class_item(resolved.recipe))
     return CheckResult(resolved, items, prepared.report if prepared else None, forecast)
 
 
@@ -205,6 +210,24 @@ def _need_items(foreseen: Foreseen, workspace: Workspace) -> list[CheckItem]:
         text = f"about {disk.likely / mib:,.0f} (up to {disk.high / mib:,.0f}) of {free / mib:,.0f} MiB free"
         items.append(CheckItem("disk", disk.likely < free, text, doubtful=disk.high > free))
     return items
+
+
+def _class_item(recipe: Recipe) -> CheckItem:
+    """How this machine computes: one where both are as in a run's record makes that run's model again."""
+    from kamerton.models.load import pick_device
+    from kamerton.training.environment import capture_environment
+    from kamerton.training.probe import probe
+
+    compute = recipe.training.compute
+    threads, precision, device = compute.threads or 1, compute.precision or "fp32", pick_device(compute.device)
+    here = capture_environment(device, threads, probe(threads, precision, device).hash)
+    processor = here.cpu if device.type == "cpu" else here.device
+    counted = f"{threads} thread{'s' * (threads > 1)}"
+    return CheckItem(
+        "machine class",
+        True,
+        f"{processor}, {counted}, {precision}: class {here.class_digest}, probe {here.probe}",
+    )
 
 
 def duration(seconds: float) -> str:

@@ -82,8 +82,8 @@ def clean_data(
 
 def _counter(model: str, workspace: Workspace) -> Callable[[Sequence[Row]], list[int]]:
     """Counts the tokens of rows as the model's own template writes them; of judged answers the longest counts."""
-    from kamerton.models.load import chat_format, load_tokenizer
     from kamerton.models.locate import locate
+    from kamerton.models.tokenizer import chat_format, load_tokenizer
 
     chat = chat_format(load_tokenizer(locate(model, workspace.root).folder), "tokenizer")
 

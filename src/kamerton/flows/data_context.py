@@ -59,8 +59,8 @@ def token_limit(
     name = model or (recipe.model.base if recipe else None)
     if not name:
         return None
-    from kamerton.models.load import chat_format, load_tokenizer
     from kamerton.models.locate import locate
+    from kamerton.models.tokenizer import chat_format, load_tokenizer
 
     template: str = recipe.model.chat_template if recipe else "tokenizer"
     if model:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kamerton.data import DatasetStore, Row
+from kamerton.data import Row
 from kamerton.data.statistics import TokenLimit
-from kamerton.flows.alarms import language_facts
 from kamerton.flows.prepare import Prepared
 from kamerton.ground.errors import RecipeError
 from kamerton.ground.settings import Workspace
@@ -26,9 +23,6 @@ __all__ = ["Foreseen", "foresee"]
 
 _SECONDS = 5.0
 """No further step is measured after as many."""
-
-_COMMITTED = 1000
-"""Rows that are written as a data-set version on trial."""
 
 _PYTHON = 0.5
 """Seconds from the command to the first line of a flow."""
@@ -141,12 +135,7 @@ def _measured(
     cache = TokenCache(workspace.tokens, writes=False)
     threads = recipe.training.compute.threads or 1
     parts = {name: list(part) for name, part in rows.items()}
-    # What a run does beside training is done here too: what it leaves behind is part of the run's memory.
-    with tempfile.TemporaryDirectory(prefix="kamerton-forecast-") as scratch:
-        DatasetStore(Workspace(Path(scratch), Path(scratch))).commit(recipe.name, parts["train"][:_COMMITTED])
     ready = make_ready(recipe, parts, weights, workspace, threads, cache)
-    probe(threads, recipe.training.compute.precision or "fp32", ready.loaded.device)
-    language_facts(parts["train"], recipe.training.seed)
     amount = counted(recipe, len(parts["train"]), ready.examples["train"], ready.examples["validation"])
     loaded = ready.loaded
     context, parameters = loaded.context, sum(weight.numel() for weight in loaded.model.parameters())
@@ -154,11 +143,14 @@ def _measured(
     places = loaded.files.folder.glob("*token*") if loaded.files else ()
     tokenizer = sum(path.stat().st_size for path in places)
     examples = {name: built.examples for name, built in ready.examples.items()}
-    until = Timed(1.0, time.monotonic() - start + _PYTHON + _END, time.process_time() + _END)
+    seconds, processor = time.monotonic() - start + _PYTHON + _END, time.process_time() + _END
     try:
         measured = measure_steps(loaded, ready.objective, examples, recipe, _SECONDS)
     except torch.OutOfMemoryError:
         return None, context
+    judged = time.monotonic(), time.process_time()
+    probe(threads, recipe.training.compute.precision or "fp32", loaded.device)  # as a run does at its end
+    until = Timed(1.0, seconds + time.monotonic() - judged[0], processor + time.process_time() - judged[1])
     found = by_measuring(recipe, amount, measured, shape, size=Size(parameters, trainable, tokenizer), start=until)
     return found, context
 

@@ -49,8 +49,8 @@ def template_difference(template: str, recipe: Recipe, workspace: Workspace) -> 
     Raises:
         RecipeError: the base has no tokenizer, or its tokenizer no template, or not the tokens of the recipe's.
     """
-    from kamerton.models.load import chat_format, load_tokenizer
     from kamerton.models.locate import locate
+    from kamerton.models.tokenizer import chat_format, load_tokenizer
 
     if recipe.model.base is None or template not in NAMED:
         return None

@@ -119,6 +119,7 @@ def open_model(
     Raises:
         RequestError: the model has a head in place of its vocabulary.
         StorageError: a file of a finished model is not the one that its run made.
+        MachineError: settings of this process under which equal questions can have unequal answers.
     """
     from kamerton.models.generate import TransformersGenerator
 
@@ -149,9 +150,13 @@ def open_measured(
 
 
 def _loaded(ref: ModelRef, workspace: Workspace, name: str | None, template: str) -> LoadedModel:
+    import torch
+
     from kamerton.models.load import load_base
     from kamerton.models.methods import load_finished
+    from kamerton.training.contract import refuse_luck
 
+    refuse_luck(torch.get_num_threads())
     if ref.folder is None:
         loaded = load_base(ref.name, workspace.root, template=template)
     else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from kamerton.data import DatasetStore, Row, SplitResult, report
 from kamerton.data.batches import InProcess, Runner
 from kamerton.data.statistics import TokenLimit
+from kamerton.flows.alarms import language_facts
 from kamerton.flows.data_context import check_context
 from kamerton.flows.pipeline import PARTS, Pipeline
 from kamerton.flows.sources import OnStep, nobody, whole_rows
@@ -39,6 +40,8 @@ class Prepared:
     """How often each training row is seen in an epoch, on the average; parallel to the training part."""
     report: DataReport
     lineage: DataLineage
+    languages: dict[str, int]
+    """`language_facts` of the training part."""
 
 
 def prepare(
@@ -80,7 +83,7 @@ def prepare(
         parts={name: _part(rows) for name, rows in parts.items()},
         weights=_keep_weights(made.weights, workspace if commit else None),
     )
-    return Prepared(parts, made.weights, findings, lineage)
+    return Prepared(parts, made.weights, findings, lineage, language_facts(parts["train"], recipe.training.seed))
 
 
 def _earlier_rows(recipe: Recipe, workspace: Workspace) -> list[Row]:

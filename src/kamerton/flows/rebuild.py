@@ -11,11 +11,13 @@ from typing import Any
 from kamerton.flows.foreign_template import settle_template
 from kamerton.flows.launch import launch
 from kamerton.flows.models import find_model
+from kamerton.flows.others import other_differences
 from kamerton.flows.prepare import prepare_again
 from kamerton.flows.results import Results
 from kamerton.flows.train import LINEAGE, Progress, resolve_in, run_recipe
 from kamerton.ground.digests import digest
 from kamerton.ground.errors import Interrupted, KamertonError, MachineError
+from kamerton.ground.functions import source_digest
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder, first_difference, read_events, read_trace
 from kamerton.recipe import Derived, Recipe, read_recipe
@@ -78,13 +80,17 @@ def _given_recipe(path: Path, recorded: RunRecord, workspace: Workspace) -> dict
 
 
 def what_changed(recorded: RunRecord, run: RunFolder, workspace: Workspace) -> list[str]:
-    """Whatever of recipe, base and data is no longer what the run was made from."""
+    """Whatever of recipe, models, functions of the user's own and data is no longer what the run was made from."""
     changed = []
     if digest(recorded.recipe) != recorded.recipe_digest or run.recipe() != recorded.recipe:
         changed.append("recipe: the recorded recipe was changed after the run")
     asked = Recipe.model_validate(recorded.recipe)
     if asked.model.base is not None:
         changed += _base_differences(recorded, asked.model.base, workspace)
+    changed += other_differences(recorded.base.others, asked, workspace)
+    for name, source in recorded.code.functions.items():
+        if source_digest(name) != source:
+            changed.append(f"code: the source of {name} is not the one of the run")
     try:
         prepare_again(recorded.data, workspace)
     except KamertonError as error:

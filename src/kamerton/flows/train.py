@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kamerton.flows.alarms import language_facts
-from kamerton.flows.data_context import token_limit
 from kamerton.flows.foreign_template import settle_template
 from kamerton.flows.launch import launch, refuse_in_group
 from kamerton.flows.origin import find_origin
-from kamerton.flows.prepare import Prepared, prepare, prepare_again, weights_again
+from kamerton.flows.others import other_models
+from kamerton.flows.prepare import Prepared, prepare_again, weights_again
+from kamerton.flows.preparing import preparing
 from kamerton.flows.ready import Progress, make_ready
 from kamerton.ground.digests import digest
 from kamerton.ground.errors import KamertonError, VerdictError
 from kamerton.ground.files import write_text
+from kamerton.ground.need import without_collector
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder, find_run
 from kamerton.models.locate import locate
 from kamerton.recipe import Derived, Recipe, RecipeSource, ResolvedRecipe, Translation, read_recipe, resolve
+from kamerton.recipe.objective import own_functions
 from kamerton.records import BaseLineage, DataLineage, RunRecord
 from kamerton.records.data import DataReport
 
@@ -102,7 +105,7 @@ def train(
     )
     if asked.recipe.model.base is not None:
         locate(asked.recipe.model.base, place.root)
-    prepared = _prepare_passed(asked.recipe, place)
+    prepared = _prepare_passed(asked.recipe, place, alone=processes == 1)
     run = RunFolder.create(place.runs, asked.recipe.model_dump(mode="json"), run_name or asked.recipe.name)
     if asked.translation is not None:
         _note_translation(asked.translation, run, on_progress)
@@ -129,7 +132,7 @@ def resume(
     recipe = Recipe.model_validate(run.recipe())
     if not (run.path / LINEAGE).exists() and not run.checkpoints.exists():
         # It was killed before it knew what it learns from; one that has learned already must not learn from other rows.
-        _note_data(_prepare_passed(recipe, place), run)
+        _note_data(_prepare_passed(recipe, place, alone=processes == 1), run)
     if processes > 1:
         return launch(run, place, processes, on_progress)
     lineage = DataLineage.read(run.path / LINEAGE)
@@ -145,16 +148,30 @@ def _note_translation(translation: Translation, run: RunFolder, on_progress: Pro
             on_progress({"notice": notice})
 
 
-def _prepare_passed(recipe: Recipe, workspace: Workspace) -> Prepared:
-    """What a run learns from, checked."""
-    prepared = prepare(recipe, workspace, tokens=token_limit(recipe, workspace))
-    refuse_failed(prepared.report)
-    return prepared
+def _prepare_passed(recipe: Recipe, workspace: Workspace, *, alone: bool) -> Prepared:
+    """What a run learns from, checked.
+
+    Args:
+        alone: this process will train.
+    """
+    with preparing(recipe, workspace) as prepared:
+        if alone:
+            _import_training()
+        ready = prepared()
+    refuse_failed(ready.report)
+    return ready
+
+
+def _import_training() -> None:
+    """Import the heavy rooms: here, and not above, so that a recipe's errors come in a tenth of a second."""
+    with without_collector():
+        importlib.import_module("kamerton.training.run")
 
 
 def _note_data(prepared: Prepared, run: RunFolder) -> None:
     prepared.report.write(run.path / "data_report.json")
     prepared.lineage.write(run.path / LINEAGE)
+    run.event("languages", **prepared.languages)
 
 
 def refuse_failed(report: DataReport) -> None:
@@ -203,15 +220,16 @@ def run_recipe(
         with _failure_noted(run):
             weights, cache = weights_again(lineage, workspace), TokenCache(workspace.tokens if cached else None)
             loaded, objective, examples = make_ready(recipe, parts, weights, workspace, threads, cache)
-            measured = probe(threads, options.compute.precision or "fp32", device)
-            _note_cut(examples["train"], parts["train"], recipe, run)
+            _note_cut(examples["train"], len(parts["train"]), recipe, run)
             for note in [*recipe.warnings, *examples["train"].notes, *cache.notes]:
                 run.event("noted", text=note)
                 if on_progress:
                     on_progress({"notice": note})
-        base, code = _base_lineage(recipe, loaded), capture_code()
+            base = _base_lineage(recipe, loaded, other_models(recipe, workspace))
+            code = capture_code(own_functions(recipe.training.objective))
         learned = {name: built.examples for name, built in examples.items()}
         result = run_training(loaded, objective, learned, recipe, run, on_progress, processes=group)
+        measured = probe(threads, options.compute.precision or "fp32", device)
         document = recipe.model_dump(mode="json")
         record = RunRecord(
             run_id=run.run_id,
@@ -245,7 +263,7 @@ def _failure_noted(run: RunFolder) -> Iterator[None]:
         raise
 
 
-def _note_cut(built: ExampleSet, rows: list[Row], recipe: Recipe, run: RunFolder) -> None:
+def _note_cut(built: ExampleSet, rows: int, recipe: Recipe, run: RunFolder) -> None:
     """Say what was cut or masked away, and stop where it is more than the recipe allows."""
     run.event(
         "examples",
@@ -253,12 +271,11 @@ def _note_cut(built: ExampleSet, rows: list[Row], recipe: Recipe, run: RunFolder
         tokens=built.tokens,
         cut=len(built.cut),
         masked=len(built.masked),
-        **language_facts(rows, recipe.training.seed),
     )
-    share, allowed = (len(built.cut) + len(built.masked)) / len(rows), recipe.data.check.max_truncated
+    share, allowed = (len(built.cut) + len(built.masked)) / rows, recipe.data.check.max_truncated
     if share > allowed:
         raise VerdictError(
-            f"{len(built.cut)} of {len(rows)} training rows are longer than {recipe.training.max_length} tokens and "
+            f"{len(built.cut)} of {rows} training rows are longer than {recipe.training.max_length} tokens and "
             f"{len(built.masked)} more have nothing left to learn from ({share:.1%})",
             where=run.run_id,
             expected=f"at most {allowed:.1%} (data.check.max_truncated)",
@@ -266,7 +283,7 @@ def _note_cut(built: ExampleSet, rows: list[Row], recipe: Recipe, run: RunFolder
         )
 
 
-def _base_lineage(recipe: Recipe, loaded: LoadedModel) -> BaseLineage:
+def _base_lineage(recipe: Recipe, loaded: LoadedModel, others: dict[str, str]) -> BaseLineage:
     from kamerton.models.methods import trainable_parameters
 
     files = loaded.files
@@ -278,4 +295,5 @@ def _base_lineage(recipe: Recipe, loaded: LoadedModel) -> BaseLineage:
         template=loaded.format.digest,
         parameters=sum(weight.numel() for weight in loaded.model.parameters()),
         trainable=sum(weight.numel() for weight in trainable_parameters(loaded.model).values()),
+        others=others,
     )

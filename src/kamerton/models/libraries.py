@@ -9,25 +9,11 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from kamerton.ground.need import need
+from kamerton.ground.need import hidden, need, without_collector
 
 __all__ = ["bitsandbytes"]
-
-
-@contextmanager
-def _hidden(*names: str) -> Iterator[None]:
-    """Modules that are not imported yet look as if they were not installed."""
-    absent = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for name in absent:
-            del sys.modules[name]
 
 
 def _availability() -> list[Any]:
@@ -40,7 +26,7 @@ def _availability() -> list[Any]:
 def _import() -> None:
     # Where transformers was imported before, it remembers what is installed: then only the fetching is kept off.
     fresh = not {"transformers", "peft"} & sys.modules.keys()
-    with _hidden(*(("bitsandbytes", "scipy", "sklearn") if fresh else ("kernels",))):
+    with without_collector(), hidden(*(("bitsandbytes", "scipy", "sklearn") if fresh else ("kernels",))):
         importlib.import_module("transformers.modeling_utils")
         importlib.import_module("peft")
         for asked in _availability():
@@ -57,7 +43,7 @@ def bitsandbytes() -> Any:
     """
     # It would warn of the refusal, and with 8 bits at each layer that its input is cast to fp16.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    with _hidden("kernels"):
+    with hidden("kernels"):
         found = need("bitsandbytes", "quantization")
     for asked in _availability():
         asked.cache_clear()

@@ -31,6 +31,11 @@ class BaseFiles:
         """SHA-256 of each weights file."""
         return {path.name: file_digest(path) for path in sorted(self.folder.glob("*.safetensors"))}
 
+    def whole(self) -> str:
+        """One digest for weights and configuration: all that decides what the model says of tokens."""
+        configuration = sorted(self.folder.glob("*.json"))
+        return digest(self.weights() | {path.name: file_digest(path) for path in configuration})
+
     def tokenizer(self) -> str:
         """One digest for the tokenizer's files."""
         present = [self.folder / name for name in _TOKENIZER_FILES if (self.folder / name).exists()]

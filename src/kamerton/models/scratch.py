@@ -10,7 +10,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from kamerton.chat.templates import CHATML
-from kamerton.models.load import LoadedModel, chat_format
+from kamerton.models.load import LoadedModel
+from kamerton.models.tokenizer import chat_format
 from kamerton.recipe import Architecture
 
 __all__ = ["create", "train_tokenizer"]

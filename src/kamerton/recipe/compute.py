@@ -18,7 +18,7 @@ class ComputeSection(Section):
 
     precision: Literal["fp32", "bf16"] | None = None
     """`bf16` runs matrix products in bfloat16, and weights that do not move are stored in it; None takes it where the
-    processor or GPU has it."""
+    processor or GPU has it. Of the training alone: evaluation and generation are in fp32."""
     packing: bool = True
     """Sequences stand end to end without padding and without seeing each other; false pads each to the longest."""
     forward_tokens: Positive | None = None

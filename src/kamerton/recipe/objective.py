@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from kamerton.recipe.base import Section
 
 __all__ = [
+    "SHIPPED_REWARDS",
     "ClassificationObjective",
     "DpoObjective",
     "GrpoObjective",
@@ -19,12 +20,16 @@ __all__ = [
     "RewardObjective",
     "SftObjective",
     "SimpoObjective",
+    "own_functions",
 ]
 
 Beta = Annotated[float, Field(gt=0, le=100)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Function = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """A function of the user's own, as `module:function`."""
+
+SHIPPED_REWARDS = ("exact_match", "form", "regex", "length")
+"""Rewards that are no functions of the user's own: the words before the colon."""
 
 
 class PretrainObjective(Section):
@@ -168,3 +173,10 @@ Objective = Annotated[
     ],
     BeforeValidator(_as_kind),
 ]
+
+
+def own_functions(objective: Objective) -> list[str]:
+    """The functions of the user's own that an objective names, as `module:function`."""
+    if isinstance(objective, GrpoObjective):
+        return [name for name in objective.rewards if name.partition(":")[0] not in SHIPPED_REWARDS]
+    return [objective.loss] if isinstance(objective, SftObjective) and ":" in objective.loss else []

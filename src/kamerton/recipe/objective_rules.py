@@ -10,7 +10,6 @@ from kamerton.recipe.objective import (
     ClassificationObjective,
     DpoObjective,
     GrpoObjective,
-    KtoObjective,
     PretrainObjective,
     RewardObjective,
 )
@@ -90,9 +89,4 @@ def objective_warnings(training: TrainingSection, evaluation: EvaluationSection)
             )
     if isinstance(objective, GrpoObjective) and objective.passes == 1 and "clip" in objective.model_fields_set:
         told.append("training.objective.clip has an effect with training.objective.passes above 1 only")
-    if isinstance(objective, DpoObjective | KtoObjective) and objective.reference is not None:
-        told.append(
-            f"training.objective.reference: {objective.reference} is read once before the first step and is no part "
-            "of the record: keep it as it is for kamerton rebuild"
-        )
     return told

@@ -48,6 +48,9 @@ class BaseLineage(Part):
     """Digest of the chat template's text."""
     parameters: int
     trainable: int
+    others: dict[str, str] = {}
+    """Digest of each other model that the training read, by its name in the recipe: a reference, adapters to start
+    from. Empty for none, and in records from before it."""
 
 
 class CodeLineage(Part):
@@ -58,6 +61,9 @@ class CodeLineage(Part):
     """Git commit of the package's source, where it runs from a checkout."""
     dirty: str = ""
     """Digest of the uncommitted difference; empty for none."""
+    functions: dict[str, str] = {}
+    """SHA-256 of the source file of each function of the user's own that the recipe names, by `module:function`; what
+    those files import is not in it. Empty for none, and in records from before it."""
 
 
 class Environment(Part):

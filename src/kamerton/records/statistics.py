@@ -95,7 +95,8 @@ class TokenStatistics(Part):
     refused: int
     """Rows that the chat template refuses; exact, each is named in the findings."""
     encoded: int
-    """Rows that had to be encoded for the three counts: the others cannot be too long, whatever their tokens are."""
+    """Rows beside the sample that had to be encoded for the three counts: the others cannot be too long, whatever
+    their tokens are."""
 
 
 class LexicalDiversity(Part):

@@ -41,7 +41,8 @@ def refuse_luck(threads: int) -> None:
         raise MachineError(
             "equal runs would not be equal with the settings of this process:\n    " + "\n    ".join(broken),
             expected="numeric libraries that always compute alike",
-            mend="unset what is named here, or set training.compute.threads=1; in Python, import kamerton before torch",
+            mend="unset what is named here, or use one thread: training.compute.threads=1 for a training, "
+            "OMP_NUM_THREADS=1 for all else; in Python, import kamerton before torch",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import random
 import subprocess
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from kamerton.ground.digests import digest, file_digest
+from kamerton.ground.functions import source_digest
 from kamerton.ground.numerics import settled
 from kamerton.records import CodeLineage, Environment
 from kamerton.training.contract import refuse_luck
@@ -96,19 +98,27 @@ def _probe_sentence(recorded: str, here: str, class_differs: bool) -> list[str]:
     )
 
 
-def capture_code() -> CodeLineage:
-    """The package's version and, where it runs from a Git checkout, its revision and uncommitted difference."""
+def capture_code(functions: Iterable[str] = ()) -> CodeLineage:
+    """The package's version and, where it runs from a Git checkout, its revision and uncommitted difference.
+
+    Args:
+        functions: those of the user's own that take part, as `module:function`.
+    """
+    return CodeLineage(functions={name: source_digest(name) for name in functions}, **_package())
+
+
+def _package() -> dict[str, str]:
     source = Path(__file__).parents[1]
     version = metadata.version("kamerton")
     # A package installed inside the checkout of something else has that checkout's revision, but is not tracked in it.
     tracked = _git(source, "ls-files", "--error-unmatch", "__init__.py")
     revision = _git(source, "rev-parse", "HEAD")
     if not tracked or not revision:
-        return CodeLineage(version=version)
+        return {"version": version}
     difference = _git(source, "diff", "HEAD", "--", ".")
     added = _git(source, "ls-files", "-z", "--others", "--exclude-standard").split("\0")
     dirty = {"difference": difference, "added": {name: file_digest(source / name) for name in added if name}}
-    return CodeLineage(version=version, revision=revision, dirty=digest(dirty) if difference or any(added) else "")
+    return {"version": version, "revision": revision, "dirty": digest(dirty) if difference or any(added) else ""}
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -70,17 +70,19 @@ def test_results_come_in_order(count: int) -> None:
         assert Processes(2).map(doubled, range(count)) == wanted
 
 
+@pytest.mark.slow
 def test_workers_work_and_end() -> None:
     used = set(Processes(2).map(with_process, range(4000)))
     assert os.getpid() not in used
     assert not any(psutil.pid_exists(process) for process in used)
 
 
+@pytest.mark.slow
 def test_cleaning_does_not_depend_on_the_runner() -> None:
     assert fingerprint(Processes(2)) == fingerprint(None)
 
 
-@pytest.mark.parametrize("run", [InProcess(), Processes(2)])
+@pytest.mark.parametrize("run", [InProcess(), pytest.param(Processes(2), marks=pytest.mark.slow)])
 def test_an_error_of_the_function_comes_back_as_itself(run: Any) -> None:
     with pytest.raises(DataError) as caught:
         run.map(refusing, range(6000))

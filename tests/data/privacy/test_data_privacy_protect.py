@@ -256,6 +256,7 @@ def test_findings_and_report_never_hold_the_data() -> None:
         assert KEY.decode() not in told + repr(result)
 
 
+@pytest.mark.slow
 def test_workers_give_the_same() -> None:
     rows = [Row(text=f"{number}: {TEXT}" if number % 3 else "plain", file="f", line=number) for number in range(1500)]
     here = protect(rows, section("pseudonymise"), KEY)

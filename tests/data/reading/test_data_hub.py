@@ -233,7 +233,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def endpoint() -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -253,6 +253,7 @@ for source in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_a_hub_over_http_and_then_its_cache(tmp_path: Path, endpoint: str) -> None:
     # The hub's library reads its settings once, when it is imported: hence a process of its own.
     pytest.importorskip("huggingface_hub")

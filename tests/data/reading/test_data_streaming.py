@@ -60,7 +60,14 @@ def fill(path: Path, size: int) -> int:
     return rows
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.txt", "a.jsonl.gz", "a.csv.zst", "a.json.zst"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.jsonl", "a.json", "a.csv", "a.txt", "a.jsonl.gz"),
+        pytest.param("a.csv.zst", marks=pytest.mark.slow),
+        pytest.param("a.json.zst", marks=pytest.mark.slow),
+    ],
+)
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     rows = fill(tmp_path / name, 5 * MB)
     next(iterate([name], root=tmp_path)).rows.clear()  # imports
@@ -167,7 +174,7 @@ def test_a_damaged_packed_file_gives_what_comes_before(
     assert len(result.rows) > 1000
 
 
-@pytest.mark.parametrize("compression", [".gz", ".zst"])
+@pytest.mark.parametrize("compression", [".gz", pytest.param(".zst", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("filler", [b"\x00", b"\n", b"x", b'"', b"["])
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
 def test_a_bomb_is_unpacked_in_bounded_memory(

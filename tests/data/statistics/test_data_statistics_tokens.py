@@ -12,7 +12,7 @@ import kamerton
 from kamerton.chat import ChatFormat
 from kamerton.data.rows import Row
 from kamerton.data.statistics.tokens import TokenLimit, token_statistics
-from kamerton.models.load import chat_format, load_tokenizer
+from kamerton.models.tokenizer import chat_format, load_tokenizer
 
 BASE = Path(kamerton.__file__).parent / "models" / "base" / "tiny-pl"
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "tokenizers"
@@ -45,8 +45,20 @@ def mixed(count: int, seed: int = 1) -> list[Row]:
     return [*rows, conversation("<|im_end|> " * 9, "[/INST] tak", count)]
 
 
+@pytest.fixture
+def beyond_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample of one row: the others are encoded only where a bound asks for it."""
+    monkeypatch.setattr("kamerton.data.statistics.tokens._FEW", 0)
+    monkeypatch.setattr("kamerton.data.statistics.tokens._SAMPLE", 1)
+
+
 @pytest.mark.parametrize("length", [16, 64, 200])
-def test_the_counts_are_those_of_encoding_every_row(chat: ChatFormat, length: int) -> None:
+@pytest.mark.parametrize("sampled", [True, False])
+def test_the_counts_are_those_of_encoding_every_row(
+    chat: ChatFormat, length: int, sampled: bool, request: pytest.FixtureRequest
+) -> None:
+    if sampled:
+        request.getfixturevalue("beyond_sample")
     rows = mixed(150)
     found, findings = token_statistics(rows, TokenLimit(chat, "m", length))
     cut, masked = [], []
@@ -63,17 +75,19 @@ def test_the_counts_are_those_of_encoding_every_row(chat: ChatFormat, length: in
     assert all(finding.severity == "warning" for finding in findings)
 
 
+@pytest.mark.usefixtures("beyond_sample")
 def test_rows_that_fit_are_not_encoded(chat: ChatFormat) -> None:
     rows = [conversation(f"Jaka jest stolica kraju numer {n}?", "To jest dobra odpowiedź. " * 4, n) for n in range(400)]
     found, findings = token_statistics(rows, TokenLimit(chat, "m", 512))
     assert (found.encoded, findings) == (0, [])
 
 
+@pytest.mark.usefixtures("beyond_sample")
 def test_a_row_just_at_the_limit_is_not_cut(chat: ChatFormat) -> None:
-    row = conversation("Pytanie?", "Odpowiedź z kilku słów.")
-    count = TokenLimit(chat, "m").count([row])[0]
-    assert token_statistics([row], TokenLimit(chat, "m", count))[0].truncated == 0
-    assert token_statistics([row], TokenLimit(chat, "m", count - 1))[0].truncated == 1
+    rows = [conversation("Pytanie?", "Odpowiedź z kilku słów.", line) for line in (1, 2)]
+    count = TokenLimit(chat, "m").count(rows)[0]
+    assert token_statistics(rows, TokenLimit(chat, "m", count))[0].truncated == 0
+    assert token_statistics(rows, TokenLimit(chat, "m", count - 1))[0].truncated == 2
 
 
 def test_figures_of_all_rows_are_exact_and_of_a_sample_are_not(
@@ -86,6 +100,7 @@ def test_figures_of_all_rows_are_exact_and_of_a_sample_are_not(
     assert (found.total.method, found.sampled_rows, found.max_length) == ("all rows", 121, None)
     assert found.per_row is not None
     assert (found.per_row.max, found.per_row.min) == (max(counts), min(counts))
+    monkeypatch.setattr("kamerton.data.statistics.tokens._FEW", 60)
     monkeypatch.setattr("kamerton.data.statistics.tokens._SAMPLE", 60)
     part, _ = token_statistics(rows, TokenLimit(chat, "m"))
     assert (part.sampled_rows, part.rows) == (60, 121)
@@ -95,8 +110,9 @@ def test_figures_of_all_rows_are_exact_and_of_a_sample_are_not(
     assert part.total.low < part.total.high
 
 
+@pytest.mark.usefixtures("beyond_sample")
 def test_an_answer_of_nothing_is_looked_at_whatever_its_length(chat: ChatFormat) -> None:
-    found, _ = token_statistics([conversation("Pytanie?", "  ")], TokenLimit(chat, "m", 512))
+    found, _ = token_statistics([conversation("Pytanie?", "  ", line) for line in (1, 2)], TokenLimit(chat, "m", 512))
     assert found.encoded == 1
 
 
@@ -128,6 +144,8 @@ def test_nothing_is_told_of_no_rows(chat: ChatFormat) -> None:
 
 
 def test_a_bound_that_does_not_hold_is_not_used(chat: ChatFormat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kamerton.data.statistics.tokens._FEW", 0)
+    monkeypatch.setattr("kamerton.data.statistics.tokens._SAMPLE", 60)
     rows = mixed(100)
     right = token_statistics(rows, TokenLimit(chat, "m", 64))[0]
     monkeypatch.setattr("kamerton.data.statistics.tokens._Words.bound", lambda _self, _text: 0)
@@ -146,6 +164,7 @@ TOOL_TEMPLATE = (
 
 
 @pytest.mark.parametrize("where", ["tools", "call", "name"])
+@pytest.mark.usefixtures("beyond_sample")
 def test_what_a_template_writes_beside_the_contents_is_counted(where: str) -> None:
     """A short row with long tools, calls or names is cut, and no bound that sees the contents alone may say it fits."""
     tokenizer = load_tokenizer(BASE)

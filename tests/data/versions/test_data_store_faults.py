@@ -49,6 +49,7 @@ def writer(root: Path, steps: int, name: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
+@pytest.mark.slow
 def test_a_killed_writer_loses_nothing_that_it_reported(tmp_path: Path) -> None:
     process = writer(tmp_path, 10_000, "a")
     assert process.stdout is not None
@@ -69,6 +70,7 @@ def test_a_killed_writer_loses_nothing_that_it_reported(tmp_path: Path) -> None:
     store.verify("d")
 
 
+@pytest.mark.slow
 def test_two_writers_wait_for_each_other(tmp_path: Path) -> None:
     processes = [writer(tmp_path, 6, name) for name in ("a", "b")]
     outputs = [process.communicate()[0].split() for process in processes]
@@ -128,6 +130,7 @@ for number, moment in enumerate(MOMENTS):
 """
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_of_a_commit_leaves_the_old_version_or_the_new(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", DEATHS, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -14,6 +14,7 @@ from method_samples import IDS, PLAIN, logits, start, train
 from peft import PeftModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
 
 from kamerton.ground.digests import digest
 from kamerton.ground.errors import RecipeError, StorageError
@@ -92,6 +93,33 @@ def test_a_finished_model_keeps_the_template_of_its_recipe(tiny_base: Path, tmp_
         again = load_finished(tmp_path / method.kind / "model", tmp_path, device="cpu")
         assert again.format.digest == loaded.format.digest
         assert again.template == "plain"
+
+
+@pytest.mark.parametrize("method", [LORA, FULL], ids=lambda method: method.kind)
+@pytest.mark.parametrize("template", ["tokenizer", "plain", "llama2", "zephyr", "alpaca", "mistral", "qwen3"])
+def test_other_programs_find_the_template_that_was_trained_with(
+    tiny_base: Path, tmp_path: Path, template: str, method: Method
+) -> None:
+    loaded = load_base(str(tiny_base), tmp_path, template=template, device="cpu")
+    apply_method(loaded, method, seed=1)
+    save_finished(loaded, method, tmp_path / "model")
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "model")
+    for turns in (*ASKED, *ANSWERED, [*ANSWERED[0], *ASKED[1]], [{"role": "system", "content": "Krótko."}, *ASKED[0]]):
+        asking = turns[-1]["role"] == "user"
+        text = theirs.apply_chat_template(turns, tokenize=False, add_generation_prompt=asking)
+        assert text == loaded.format.render(turns, answering=asking)
+
+
+def test_a_model_is_measured_in_fp32_whatever_it_was_trained_in(lively_base: Path, tmp_path: Path) -> None:
+    trained = _finish(lively_base, LORA, tmp_path / "run" / "model")
+    exact = logits(trained)
+    for weight in trained.model.parameters():
+        if not weight.requires_grad:
+            weight.data = weight.data.to(torch.bfloat16)
+    save_finished(trained, LORA, tmp_path / "rough" / "model")
+    measured = load_finished(tmp_path / "rough" / "model", tmp_path, device="cpu")
+    assert {weight.dtype for weight in measured.model.parameters()} == {torch.float32}
+    assert torch.equal(logits(measured), exact)
 
 
 def test_a_base_with_other_bytes_is_refused(tiny_base: Path, tmp_path: Path) -> None:

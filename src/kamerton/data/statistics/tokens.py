@@ -1,7 +1,7 @@
 """Tokens of the training rows: figures from a sample, and exactly which rows are too long.
 
-Encoding all rows of a big set takes minutes, and almost none of them are too long. So a row is encoded only where an
-upper bound of its tokens is above the limit:
+Encoding all rows of a big set takes minutes, and almost none of them are too long. So beyond the sample a row is
+encoded only where an upper bound of its tokens is above the limit:
 
 - A tokenizer makes no more tokens of a text than it has UTF-8 bytes (in the form that normalisation gives it).
 - Nor more than of its words one by one, since tokenizers part a text at white space before they merge. The tokens of
@@ -12,7 +12,7 @@ upper bound of its tokens is above the limit:
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kamerton.chat import ChatFormat, Message, Tokens
@@ -27,6 +27,8 @@ __all__ = ["TokenLimit", "token_statistics"]
 
 _SAMPLE = 1500
 """Rows that are encoded for the figures: the mean is then known to about 5 % for lengths as texts have them."""
+_FEW = 3000
+"""Up to as many rows the sample is all of them: that is faster than to prove bounds and to draw intervals."""
 _REMEMBERED = 40_000
 """Words whose tokens are remembered."""
 _PLAIN = {"role", "content"}
@@ -48,16 +50,18 @@ class TokenLimit:
         """Tokens of each row as training will see it; 0 where the template refuses it."""
         counter = _Counter(self)
         encoded = map(counter.encode, rows)
-        return [0 if tokens is None else len(tokens.ids) for tokens in encoded]
+        return [0 if isinstance(tokens, DataError) else len(tokens.ids) for tokens in encoded]
 
 
 def token_statistics(rows: Sequence[Row], limit: TokenLimit) -> tuple[TokenStatistics, list[Finding]]:
     """Tokens of rows, and a finding for each row that is cut, has nothing left to learn, or is refused."""
     counter = _Counter(limit)
-    chosen = hash_sample(rows, _SAMPLE)
-    encoded = [(row, tokens) for row in chosen if (tokens := counter.encode(row)) is not None]
-    counter.prove(encoded)
-    findings, counts = _exact(rows, counter)
+    chosen = rows if len(rows) <= _FEW else hash_sample(rows, _SAMPLE)
+    known = {id(row): counter.encode(row) for row in chosen}
+    encoded = [(row, tokens) for row in chosen if not isinstance(tokens := known[id(row)], DataError)]
+    if len(chosen) < len(rows):
+        counter.prove(encoded)
+    findings, counts = _exact(rows, counter, known)
     sizes = [len(tokens.ids) for _, tokens in encoded]
     trained = [tokens.trained_count for _, tokens in encoded]
     letters = [_letters(row) for row, _ in encoded]
@@ -82,13 +86,16 @@ def token_statistics(rows: Sequence[Row], limit: TokenLimit) -> tuple[TokenStati
     return statistics, findings
 
 
-def _exact(rows: Sequence[Row], counter: _Counter) -> tuple[list[Finding], dict[str, int]]:
+def _exact(
+    rows: Sequence[Row], counter: _Counter, known: Mapping[int, Tokens | DataError]
+) -> tuple[list[Finding], dict[str, int]]:
     findings: list[Finding] = []
     counts = {"truncated": 0, "all_masked": 0, "template_refused": 0}
     for row in rows:
-        if counter.fits(row):
+        tokens = known.get(id(row))
+        if tokens is None and counter.fits(row):
             continue
-        finding = counter.fault(row)
+        finding = counter.fault(row, tokens)
         if finding is not None:
             counts[finding.kind] += 1
             findings.append(finding)
@@ -110,12 +117,13 @@ class _Counter:
     def __post_init__(self) -> None:
         self._words = _Words(self.limit.format)
 
-    def encode(self, row: Row) -> Tokens | None:
-        """The row as training will see it; None where the template refuses it."""
+    def encode(self, row: Row) -> Tokens | DataError:
+        """The row as training will see it, or why the template refuses it."""
+        chat = self.limit.format
         try:
-            return self._tokens(row)
-        except DataError:
-            return None
+            return chat.text(row.text) if row.text is not None else chat.conversation(_messages(row), tools=row.tools)
+        except DataError as error:
+            return error
 
     def prove(self, encoded: Sequence[tuple[Row, Tokens]]) -> None:
         """Use the bound by words only if it holds for each of these rows."""
@@ -136,13 +144,13 @@ class _Counter:
             return True
         return self.by_words and self._bound(row) <= most
 
-    def fault(self, row: Row) -> Finding | None:
-        """What is wrong with the row, by its exact tokens."""
-        try:
-            tokens = self._tokens(row)
-        except DataError as error:
-            return _finding(row, "template_refused", error.what, "error")
-        self.encoded += 1
+    def fault(self, row: Row, tokens: Tokens | DataError | None = None) -> Finding | None:
+        """What is wrong with the row, by its exact tokens, which are encoded where they are not known."""
+        if tokens is None:
+            tokens = self.encode(row)
+            self.encoded += 1
+        if isinstance(tokens, DataError):
+            return _finding(row, "template_refused", tokens.what, "error")
         first = tokens.first(self.limit.max_length)
         most = self.limit.max_length
         if not first.trained_count:
@@ -152,10 +160,6 @@ class _Counter:
             what = f"{len(tokens.ids)} tokens; training.max_length cuts it at {most}"
             return _finding(row, "truncated", what, "warning")
         return None
-
-    def _tokens(self, row: Row) -> Tokens:
-        chat = self.limit.format
-        return chat.text(row.text) if row.text is not None else chat.conversation(_messages(row), tools=row.tools)
 
     def _bound(self, row: Row) -> int:
         frame = self._frame(row)

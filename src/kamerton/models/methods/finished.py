@@ -78,6 +78,8 @@ def save_finished(loaded: LoadedModel, method: Method, folder: Path) -> None:
         write_adapter(model, folder, base_name)
         about["pissa"] = is_pissa(model)
         about["start"] = [_keep(start, folder, number) for number, start in enumerate(loaded.start)]
+    if loaded.template != "tokenizer":
+        loaded.tokenizer.chat_template = loaded.format.template  # what other programs will ask the tokenizer for
     loaded.tokenizer.save_pretrained(folder)
     write_text(folder / MODEL_FILE, canonical_json(about) + "\n")
 

@@ -57,8 +57,9 @@ def dependence(pairs: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]], see
     Args:
         pairs: tokens of question and answer.
     """
-    questions, answers = (_bags([pair[side] for pair in pairs]) for side in (0, 1))
-    shared = _common(pairs)
+    words = np.unique(np.concatenate([text for pair in pairs for text in pair]))
+    questions, answers = (_bags([pair[side] for pair in pairs], words) for side in (0, 1))
+    shared = questions @ answers.T
     alike = questions @ questions.T
     np.fill_diagonal(alike, -1.0)
     nearest = alike.argmax(axis=1)
@@ -74,23 +75,15 @@ def dependence(pairs: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]], see
     return float(min(1.0, 2.0 * ((1.0 + as_good) / (1.0 + _PERMUTATIONS)).min()))
 
 
-def _bags(texts: Sequence[NDArray[np.int32]], vocabulary: NDArray[np.int32] | None = None) -> NDArray[np.float64]:
-    """(E, W) tf-idf vectors of length 1; a text without a known token is a vector of zeros."""
-    words = np.unique(np.concatenate(texts)) if vocabulary is None else vocabulary
+def _bags(texts: Sequence[NDArray[np.int32]], words: NDArray[np.int32]) -> NDArray[np.float64]:
+    """(E, W) tf-idf vectors of length 1 over these words, which hold all that the texts say."""
     counts = np.zeros((len(texts), len(words)))
     for row, text in enumerate(texts):
-        known, times = np.unique(text[np.isin(text, words)], return_counts=True)
+        known, times = np.unique(text, return_counts=True)
         counts[row, np.searchsorted(words, known)] = 1.0 + np.log(times)
     bags = counts * np.log((1.0 + len(texts)) / (1.0 + (counts > 0).sum(axis=0)))
     length = np.linalg.norm(bags, axis=1, keepdims=True)
     return np.asarray(bags / np.where(length > 0, length, 1.0))
-
-
-def _common(pairs: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]]) -> NDArray[np.float64]:
-    """(E, E) how alike each question and each answer are."""
-    words = np.unique(np.concatenate([text for pair in pairs for text in pair]))
-    questions, answers = (_bags([pair[side] for pair in pairs], words) for side in (0, 1))
-    return np.asarray(questions @ answers.T)
 
 
 def _sample(

@@ -35,7 +35,7 @@ def run_records(folder: Path) -> Iterator[Record]:
             yield step_record(step, told.get(step.step, {}))
         done = max(done, min(reached, len(trace)))
         match event["kind"]:
-            case "examples":
+            case "examples" | "languages":
                 known |= {name: event[name] for name in ("masked", "judged", "mixed") if name in event}
             case "facts":
                 known |= {name: value for name, value in event.items() if name in _FACTS}

@@ -10,7 +10,8 @@ import torch
 
 from kamerton.chat import IGNORED, Message, Tokens
 from kamerton.data.rows import Row, RowKind
-from kamerton.ground.functions import load_function
+from kamerton.ground.errors import RequestError
+from kamerton.ground.functions import load_function, own_faults
 from kamerton.ground.rng import draw
 from kamerton.models.load import LoadedModel
 from kamerton.recipe import PretrainObjective, SftObjective, TrainingSection
@@ -63,7 +64,8 @@ class Sft(_NextToken):
         super().__init__(options, loaded, open_model)
         assert isinstance(options.objective, SftObjective)
         self._learn_from = options.objective.learn_from
-        self._token_loss = _token_loss(options.objective.loss)
+        self._loss_name = options.objective.loss
+        self._token_loss = _token_loss(self._loss_name)
 
     def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
         built = ExampleSet([])
@@ -91,7 +93,11 @@ class Sft(_NextToken):
     def loss(self, network: Network, batch: Batch, context: Any) -> Loss:
         if self._token_loss is None:
             return super().loss(network, batch, context)
-        return Loss(self._token_loss(*network.logits(batch)))
+        logits, targets = network.logits(batch)
+        name, where = self._loss_name, _told(batch)
+        with own_faults(f"the loss {name}", name, where):
+            total = self._token_loss(logits, targets)
+        return Loss(_checked(total, name, where))
 
 
 class Pretrain(_NextToken):
@@ -144,6 +150,27 @@ def _token_loss(name: str) -> TokenLoss | None:
     if name == "dft":
         return _dft
     return load_function(name, "training.objective.loss")
+
+
+def _told(batch: Batch) -> str:
+    """The examples of a batch, for an error."""
+    names = [example.id[:12] for example in batch.examples]
+    return f"example {', '.join(names[:3])}{f' and {len(names) - 3} more of its batch' if len(names) > 3 else ''}"
+
+
+def _checked(total: Any, name: str, where: str) -> torch.Tensor:
+    """What a loss gave, where it can be learned from; whether it is finite is asked of every loss elsewhere."""
+    given = f"{total!r:.60}"
+    if isinstance(total, torch.Tensor):
+        if total.dim() == 0 and (total.requires_grad or not torch.is_grad_enabled()):
+            return total
+        given = f"a tensor of shape {tuple(total.shape)}" if total.dim() else "a number without a gradient"
+    raise RequestError(
+        f"the loss {name} gave {given}",
+        where=where,
+        expected="the sum of the losses of all tokens: a tensor without dimensions, with a gradient",
+        mend=f"mend {name}; it is given logits (N, V) and targets (N)",
+    )
 
 
 def _dft(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,8 @@ from numbers import Real
 from typing import Any
 
 from kamerton.ground.errors import DataError
-from kamerton.ground.functions import load_function
+from kamerton.ground.functions import load_function, own_faults
+from kamerton.recipe.objective import SHIPPED_REWARDS
 from kamerton.training.objectives.rewards.base import Judged, Reward
 from kamerton.training.objectives.rewards.exact_match import exact_match
 from kamerton.training.objectives.rewards.form import form
@@ -18,7 +19,6 @@ from kamerton.training.objectives.rewards.regex import regex
 __all__ = ["build_reward", "reward_names"]
 
 _WHERE = "training.objective.rewards"
-_SHIPPED = ("exact_match", "form", "regex", "length")
 
 
 def build_reward(name: str) -> Reward:
@@ -45,7 +45,7 @@ def reward_names(names: Sequence[str]) -> list[str]:
 
     A pattern has characters that trackers refuse in the name of a metric.
     """
-    short = [kind if kind in _SHIPPED else rest for kind, _, rest in (name.partition(":") for name in names)]
+    short = [kind if kind in SHIPPED_REWARDS else rest for kind, _, rest in (name.partition(":") for name in names)]
     return [
         f"{name}_{short[: place + 1].count(name)}" if short.count(name) > 1 else name
         for place, name in enumerate(short)
@@ -57,18 +57,20 @@ def _own(name: str) -> Reward:
     function = load_function(name, _WHERE)
 
     def reward(judged: Judged) -> float:
-        found = function(judged.prompt, judged.answer, judged.row.content)
-        return _finite(found, name, judged)
+        row = judged.row
+        where = f"{row.file}:{row.line}" if row.file else f"row {row.row_hash[:12]}"
+        with own_faults(f"the reward {name}", name, where):
+            found = function(judged.prompt, judged.answer, row.content)
+        return _finite(found, name, judged.answer, where)
 
     return reward
 
 
-def _finite(found: Any, name: str, judged: Judged) -> float:
-    row = judged.row
+def _finite(found: Any, name: str, answer: str, where: str) -> float:
     if not isinstance(found, Real) or not math.isfinite(found):
         raise DataError(
-            f"the reward {name} gave {found!r} for the answer {judged.answer[:60]!r}",
-            where=f"{row.file}:{row.line}" if row.file else f"row {row.row_hash[:12]}",
+            f"the reward {name} gave {found!r} for the answer {answer[:60]!r}",
+            where=where,
             expected="a finite number",
             mend=f"mend the function, or leave it out of {_WHERE}",
         )
