@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,14 @@ class Audited:
         """Another run of the same recipe, or of one with changes."""
         record = train(self.root / "recipe.yaml", self.workspace, overrides=list(overrides), run_name=name)
         return RunFolder(self.workspace.runs / record.run_id)
+
+
+def shared_from(run: RunFolder, step: int, processes: int = 2) -> None:
+    """The journal as if so many processes had made the steps after one."""
+    lines = run.events_file.read_text(encoding="utf-8").splitlines()
+    place = next(number for number, line in enumerate(lines) if json.loads(line).get("step") == step + 1)
+    lines.insert(place, json.dumps({"kind": "resumed", "time": "", "step": step, "processes": processes}))
+    run.events_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def write_audited(root: Path, base: Path, method: str = "lora, rank: 4, dropout: 0.1") -> Audited:

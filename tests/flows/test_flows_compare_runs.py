@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from replay_samples import Audited, audited, audited_once
+from replay_samples import Audited, audited, audited_once, shared_from
 
 import kamerton.flows.compare_runs as flow
 import kamerton.flows.ready as ready
@@ -263,6 +263,20 @@ def test_no_replay_is_made_where_none_is_wanted(parted: Parted, monkeypatch: pyt
     assert done.code == 1
     assert done.document["first_different_step"] >= 8
     assert done.document["not_replayed"] == ["no replay was asked for"]
+
+
+def test_steps_that_several_processes_shared_are_told_before_they_are_replayed(parted: Parted) -> None:
+    audited, other = parted
+    shared_from(other, 7)
+    said = f"{other.run_id}: processes: 2 shared steps that 1 would make here"
+    with pytest.MonkeyPatch.context() as patch:
+        _no_replay(patch)
+        found = compare_runs(audited.run_id, other.run_id, audited.workspace)
+    assert [sentence.startswith(said) for sentence in found.not_replayed] == [True]
+    assert said in found.conclusion
+    asked = compare_runs(audited.run_id, other.run_id, audited.workspace, anyway=True)
+    assert (asked.replayed_from, asked.not_replayed) == (6, [])
+    assert said in asked.conclusion
 
 
 def test_a_damaged_checkpoint_is_an_obstacle_with_a_name(parted: Parted) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replay_samples import Audited, audited, audited_once
+from replay_samples import Audited, audited, audited_once, shared_from
 
 import kamerton.flows.segment as flow
 from kamerton.data.rows import Row
@@ -297,6 +297,25 @@ def test_a_machine_of_another_class_is_told_first(audited: Audited, monkeypatch:
             _audit(audited, 6, 9)
     found = _audit(audited, 6, 9, anyway=True)
     assert (found.identical, found.machine_class_equal) == (True, False)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_steps_that_several_processes_shared_are_not_called_tampered_with(
+    audited: Audited, monkeypatch: pytest.MonkeyPatch, recorded: bool
+) -> None:
+    shared_from(audited.run, 6)
+    if not recorded:
+        audited.run.record_file.unlink()
+    with monkeypatch.context() as patch:
+        _no_training(patch)
+        with pytest.raises(RequestError, match="processes: 2 shared steps that 1 would make here") as refused:
+            _audit(audited, 6, 9)
+    assert ("makes the whole run again by as many processes" in refused.value.mend) == recorded
+    assert "--anyway" in refused.value.mend
+    assert _audit(audited, 0, 6).machine_class_equal, "one process made these"
+    assert {flow._drawn(audited.run, read_trace(audited.run.path), seed) for seed in range(9)} == {(0, 3)}
+    found = _audit(audited, 6, 9, anyway=True)
+    assert (found.machine_class_equal, len(found.class_differences)) == (False, 1)
 
 
 # What cannot be asked.

@@ -11,7 +11,7 @@ import pytest
 from kamerton.flows.train import load_recipe, resume, train
 from kamerton.ground.errors import KamertonError, RecipeError, VerdictError
 from kamerton.ground.settings import Workspace
-from kamerton.journal import find_run, list_runs, read_events
+from kamerton.journal import find_run, list_runs, list_runs, read_events
 from tiny_project import kamerton, write_project
 
 
@@ -50,23 +50,24 @@ def test_a_failed_data_check_makes_no_run(project: Workspace) -> None:
     assert list_runs(project) == []
 
 
-@pytest.mark.parametrize(
-    ("overrides", "told"),
-    [
-        (["method.targets=[q_prj]"], "the model has no linear layer q_prj"),
-        (["model.chat_template=chatml", "training.compute.device=cuda"], "there is no CUDA GPU here"),
-    ],
-)
-def test_a_run_that_fails_before_its_first_step_says_so(overrides: list[str], told: str, project: Workspace) -> None:
-    import torch
-
-    if "training.compute.device=cuda" in overrides and torch.cuda.is_available():
-        pytest.skip("there is a CUDA GPU here")
+def test_a_run_that_fails_before_its_first_step_says_so(project: Workspace) -> None:
+    told = "the model has no linear layer q_prj"
     with pytest.raises(KamertonError, match=told):
-        train("recipe.yaml", project, overrides=overrides)
+        train("recipe.yaml", project, overrides=["method.targets=[q_prj]"])
     run = find_run(project, "last")
     assert run.state == "failed"
     assert told in read_events(run.path)[-1]["reason"]
+
+
+def test_a_gpu_that_is_not_here_is_missed_before_a_run_is_made(project: Workspace) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA GPU here")
+    overrides = ["model.chat_template=chatml", "training.compute.device=cuda"]
+    with pytest.raises(KamertonError, match="there is no CUDA GPU here"):
+        train("recipe.yaml", project, overrides=overrides)
+    assert not list_runs(project)
 
 
 def test_a_stopped_run_is_resumed_by_hand(project: Workspace) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from tiny_networks import SEQUENCES, furthest, gradients, tiny
+from tiny_networks import FAMILIES, SEQUENCES, furthest, gradients, tiny
 
-from kamerton.models.lean import make_lean
+from kamerton.models.lean import make_lean, make_norms_lean
 
 IDS = torch.tensor([SEQUENCES[2]])
 BIASED = {"lora_bias": True, "target_modules": ["q_proj", "v_proj"]}
@@ -82,3 +82,33 @@ def test_layers_that_do_more_stay_as_they_are(options: dict[str, Any]) -> None:
     logits, _ = outcome(model.eval())
     assert make_lean(model) == 0
     assert torch.equal(outcome(model)[0], logits)
+
+
+NORMS = {"llama": 5, "mistral": 5, "qwen3": 9, "gemma2": 0, "cohere": 0}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_norms_give_what_transformers_gives(family: str) -> None:
+    model = tiny(family)
+    for name, weight in model.named_parameters():
+        if "norm" in name:
+            weight.data.uniform_(0.5, 2)
+    logits, wanted = outcome(model)
+    names = list(model.state_dict())
+    assert make_norms_lean(model) == NORMS[family]
+    again, found = outcome(model)
+    assert torch.allclose(again, logits, rtol=1e-5, atol=1e-5)
+    assert furthest(found, wanted) < 1e-5
+    assert list(model.state_dict()) == names
+    assert make_norms_lean(model) == 0
+
+
+def test_norms_in_bf16_are_as_close_to_fp32_as_those_of_transformers() -> None:
+    exact, wanted = outcome(model := tiny())
+    theirs, near = outcome(model.to(torch.bfloat16))
+    assert make_norms_lean(model) == 5
+    ours, found = outcome(model)
+    assert ours.dtype == theirs.dtype
+    assert float((ours - exact).abs().mean()) <= 1.1 * float((theirs - exact).abs().mean())
+    off = [sum(float((grads[name] - wanted[name]).norm()) for name in wanted) for grads in (found, near)]
+    assert off[0] <= 1.1 * off[1]

@@ -56,6 +56,20 @@ def test_a_neighbours_tokens_change_no_bit(dtype: torch.dtype) -> None:
     assert not torch.equal(one[~same], two[~same])
 
 
+def test_a_neighbours_tokens_change_no_bit_of_a_gradient() -> None:
+    model = tiny().to(torch.bfloat16)
+    model.set_attn_implementation(PACKED)
+    grads = []
+    for third in (SEQUENCES[2], [9 + token for token in SEQUENCES[2]]):
+        batch = pack([*SEQUENCES[:2], third, SEQUENCES[3]])
+        embedded = model.get_input_embeddings()(batch.inputs.pop("input_ids")).detach().requires_grad_()
+        model(inputs_embeds=embedded, **batch.inputs).logits[0, batch.sequence != 2].square().sum().backward()
+        assert embedded.grad is not None
+        assert not embedded.grad[0, batch.sequence == 2].any()
+        grads.append(embedded.grad[0, batch.sequence != 2])
+    assert torch.equal(*grads)
+
+
 def test_long_sequences_in_bf16_stay_close_to_fp32() -> None:
     """Beyond the length at which the kernel changes its precision."""
     model = tiny(max_position_embeddings=1024)

@@ -48,7 +48,7 @@ OPEN = {"forward_tokens": None, "gradient_checkpointing": None, "device": "cpu"}
 
 def test_choices_follow_from_shape_and_memory(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = _chosen(tiny_base, monkeypatch, 64, batch_size="auto", compute=OPEN)
-    assert (wide["compute.forward_tokens"], wide["compute.gradient_checkpointing"]) == (1024, False)
+    assert (wide["compute.forward_tokens"], wide["compute.gradient_checkpointing"]) == (768, False)
     assert wide["batch_size"] == 32
     narrow = _chosen(tiny_base, monkeypatch, 0.1, batch_size="auto", compute=OPEN)
     assert (narrow["compute.forward_tokens"], narrow["compute.gradient_checkpointing"]) == (256, True)
@@ -57,7 +57,7 @@ def test_choices_follow_from_shape_and_memory(tiny_base: Path, monkeypatch: pyte
 
 def test_a_model_of_no_known_shape_gets_the_usual_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = _chosen(tmp_path / "nowhere", monkeypatch, 0.1, batch_size="auto", compute=OPEN)
-    assert (found["compute.forward_tokens"], found["batch_size"]) == (1024, 8)
+    assert (found["compute.forward_tokens"], found["batch_size"]) == (768, 8)
 
 
 def test_another_machine_decides_for_itself(tiny_base: Path) -> None:

@@ -147,3 +147,14 @@ def test_a_run_of_two_processes_is_rebuilt_by_two(tmp_path: Path, tiny_base: Pat
     answer = kamerton(tmp_path, "rebuild", run["run_id"], "--json")
     assert answer.code == 0, answer.err
     assert answer.document["identical"] is True
+    refused = kamerton(tmp_path, "rebuild", run["run_id"], "--segment", "0:2")
+    assert refused.code == 2
+    assert "processes: 2 shared steps that 1 would make here" in refused.err
+    assert f"kamerton rebuild {run['run_id']} makes the whole run again" in refused.err
+    alone = _train(tmp_path, "recipe.yaml", *SPEED)
+    compared = kamerton(tmp_path, "compare-runs", run["run_id"], alone["run_id"], "--json").document
+    assert "environment: processes is 2 and 1" in compared["what_differs"]
+    assert (compared["replayed_from"], compared["parting"]) == (None, None)
+    assert "processes: 2 shared steps" in compared["conclusion"]
+    (tmp_path / ".kamerton" / "runs" / run["run_id"] / "record.json").unlink()
+    assert "2 shared steps" in kamerton(tmp_path, "rebuild", run["run_id"], "--segment", "0:2").err

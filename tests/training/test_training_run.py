@@ -120,7 +120,12 @@ def test_weights_that_show_nothing_are_refused_and_told(tiny_base: Path, run: Ru
 
 
 @pytest.mark.parametrize(
-    "where", ["inside the first", "its end", "after its end", "inside the last", "before the last"]
+    "where",
+    [
+        *("inside the first", "its end"),
+        *(pytest.param(where, marks=pytest.mark.slow) for where in ("after its end", "inside the last")),
+        pytest.param("before the last", marks=pytest.mark.slow),
+    ],
 )
 def test_a_weighted_run_goes_on_to_the_same_bits(weighted: Any, tiny_base: Path, tmp_path: Path, where: str) -> None:
     run, (first, second, last) = new_run(tmp_path), weighted.ends
@@ -250,7 +255,7 @@ def test_a_run_without_validation(tiny_base: Path, run: RunFolder) -> None:
 # Stopped and resumed.
 
 
-@pytest.mark.parametrize("step", [3, 5, 8])
+@pytest.mark.parametrize("step", [3, *(pytest.param(step, marks=pytest.mark.slow) for step in (5, 8))])
 def test_a_stopped_run_goes_on_to_the_same_bits(
     method: str, finished: Any, tiny_base: Path, run: RunFolder, step: int
 ) -> None:

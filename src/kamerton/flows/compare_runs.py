@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kamerton.flows.prepare import prepare_again
 from kamerton.flows.ready import Progress, open_replay
-from kamerton.flows.rebuild import machine_differences, what_changed
+from kamerton.flows.rebuild import machine_differences, shared_otherwise, what_changed
 from kamerton.flows.train import LINEAGE
 from kamerton.ground.errors import KamertonError, StorageError
 from kamerton.ground.settings import Workspace
@@ -58,7 +58,7 @@ class _Side:
             if self.record is not None:
                 yield from what_changed(self.record, self.run, workspace)
                 if not anyway:
-                    yield from machine_differences(self.record)
+                    yield from machine_differences(self.record, self.record.environment.processes)
             else:
                 prepare_again(self.lineage, workspace)
         except KamertonError as error:
@@ -100,11 +100,15 @@ def compare_runs(
     sides = _Side(find_run(place, first)), _Side(find_run(place, second))
     parted = first_difference(sides[0].trace, sides[1].trace)
     differs = list(_differences(sides[0].document(), sides[1].document()))
-    replays, start, parting, obstacles = [], None, None, []
+    replays, start, parting, obstacles, shared = [], None, None, [], []
     if parted and parted[1] != ["steps"]:
         obstacles = list(_obstacles(sides, place, replay=replay, anyway=anyway))
+        begin, source = _last_common(sides, parted[0])
+        shared = [f"{side.run.run_id}: {why}" for side in sides for why in shared_otherwise(side.run, begin, parted[0])]
+        if replay and not anyway:
+            obstacles += shared
         if not obstacles:
-            start, source = _last_common(sides, parted[0])
+            start = begin
             try:
                 replays = [_replayed(side, source, (start, parted[0]), place, on_progress) for side in sides]
                 parting = _first_parting(*replays)
@@ -116,6 +120,7 @@ def compare_runs(
         if parted and first_difference(side.trace[start or 0 : parted[0]], made.lines) is None
     ]
     models = {side.record.result.model_sha256 if side.record else None for side in sides}
+    conclusion = _conclusion(parted, parting, reproduced, replayed=bool(replays), models=len(models))
     return DivergenceRecord(
         runs=(sides[0].run.run_id, sides[1].run.run_id),
         identical=parted is None and len(models) == 1,
@@ -127,7 +132,7 @@ def compare_runs(
         not_replayed=obstacles,
         parting=PartingPoint(**parting._asdict()) if parting else None,
         reproduced=reproduced,
-        conclusion=_conclusion(parted, parting, reproduced, replayed=bool(replays), models=len(models)),
+        conclusion="; ".join([conclusion, *shared]),
         seconds=round(time.monotonic() - began, 3),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -19,12 +19,12 @@ from kamerton.ground.digests import digest
 from kamerton.ground.errors import Interrupted, KamertonError, MachineError
 from kamerton.ground.functions import source_digest
 from kamerton.ground.settings import Workspace
-from kamerton.journal import RunFolder, first_difference, read_events, read_trace
+from kamerton.journal import RunFolder, first_difference, processes_of_steps, read_events, read_trace
 from kamerton.recipe import Derived, Recipe, read_recipe
 from kamerton.records import RunRecord
 from kamerton.records.rebuild import RebuildRecord
 
-__all__ = ["machine_differences", "rebuild", "recipe_differences", "what_changed"]
+__all__ = ["machine_differences", "rebuild", "recipe_differences", "shared_otherwise", "what_changed"]
 
 
 def rebuild(
@@ -53,7 +53,9 @@ def rebuild(
     began = time.monotonic()
     other = recipe_differences(recorded.recipe, _given_recipe(recipe, recorded, place)) if recipe is not None else []
     changed = what_changed(recorded, run, place) + other
-    differences = machine_differences(recorded, recorded.environment.processes)
+    processes = recorded.environment.processes
+    differences = machine_differences(recorded, processes)
+    differences += shared_otherwise(run, 0, recorded.result.steps, processes)
     if differences and not anyway and not changed:
         raise MachineError(
             "this machine is of another class than the one that made the model; equal bits cannot be promised:\n    "
@@ -142,6 +144,20 @@ def machine_differences(recorded: RunRecord, processes: int = 1) -> list[str]:
     make_deterministic(options.seed, threads)
     measured = probe(threads, options.compute.precision or "fp32", device).hash if recorded.environment.probe else ""
     return class_differences(recorded.environment, capture_environment(device, threads, measured, processes))
+
+
+def shared_otherwise(run: RunFolder, begin: int, end: int, processes: int = 1) -> list[str]:
+    """Why the steps from the state after one to the state after another may have other bits here.
+
+    Args:
+        processes: how many will share them here.
+    """
+    made = processes_of_steps(run.path)
+    others = sorted({made[step] for step in range(begin + 1, end + 1) if made.get(step, processes) != processes})
+    return [
+        f"processes: {number} shared steps that {processes} would make here; sums in another order have other last bits"
+        for number in others
+    ]
 
 
 def _train_again(recorded: RunRecord, run: RunFolder, workspace: Workspace, on_progress: Progress | None) -> RunFolder:

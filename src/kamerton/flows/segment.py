@@ -11,7 +11,7 @@ from typing import NamedTuple
 from kamerton.flows.models import ModelRef, find_model
 from kamerton.flows.prepare import prepare_again
 from kamerton.flows.ready import open_replay
-from kamerton.flows.rebuild import machine_differences, what_changed
+from kamerton.flows.rebuild import machine_differences, shared_otherwise, what_changed
 from kamerton.flows.results import Results
 from kamerton.flows.train import LINEAGE, Progress
 from kamerton.ground.errors import KamertonError, MachineError, RequestError, StorageError
@@ -49,6 +49,7 @@ def rebuild_segment(
 
     Raises:
         RequestError: no such segment can be replayed, or the run is running.
+        RequestError: several processes made its steps: a replay is made by one, which gives other last bits.
         MachineError: this machine is of another class than the one that trained.
     """
     place = (workspace or Workspace.at()).ensure()
@@ -58,12 +59,16 @@ def rebuild_segment(
     trace, changed = _evidence(run, recorded, place)
     if segment is None and seed is None:
         seed = secrets.randbelow(2**32)
-    differences = machine_differences(recorded) if recorded else []
+    differences = machine_differences(recorded, recorded.environment.processes) if recorded else []
     made = _Made()
     if not changed:
         segment = _checked(run, trace, segment or _drawn(run, trace, seed or 0))
+        shared = shared_otherwise(run, *segment)
+        if shared and not anyway:
+            raise _shared(run, segment, shared, whole=recorded is not None)
         if differences and not anyway:
             raise _other_class(run, differences)
+        differences += shared
         made = _replayed(run, trace, segment, place, on_progress)
         changed = list(made.faults)
     begin, end = segment or (0, 0)
@@ -102,6 +107,17 @@ def _other_class(run: RunFolder, differences: list[str]) -> MachineError:
         + "\n    ".join(differences),
         where=run.run_id,
         mend=f"kamerton rebuild {run.run_id} --segment --anyway says where the steps part",
+    )
+
+
+def _shared(run: RunFolder, segment: Segment, shared: list[str], *, whole: bool) -> RequestError:
+    by_as_many = f"kamerton rebuild {run.run_id} makes the whole run again by as many processes; "
+    return RequestError(
+        f"steps {segment[0] + 1} to {segment[1]} were shared by several processes, and a segment is made by one:\n    "
+        + "\n    ".join(shared),
+        where=run.run_id,
+        expected="steps that one process made",
+        mend=f"{by_as_many if whole else ''}--segment --anyway replays by one and says where the steps part",
     )
 
 
@@ -153,7 +169,8 @@ def _drawn(run: RunFolder, trace: Sequence[TraceStep], seed: int) -> Segment:
             expected="a run that came to its first checkpoint",
             mend=f"kamerton train --resume {run.run_id}",
         )
-    return found[stream_seed(seed, "segment") % len(found)]
+    provable = [segment for segment in found if not shared_otherwise(run, *segment)] or found
+    return provable[stream_seed(seed, "segment") % len(provable)]
 
 
 def _checked(run: RunFolder, trace: Sequence[TraceStep], segment: Segment) -> Segment:

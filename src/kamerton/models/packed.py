@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
@@ -24,6 +23,7 @@ from transformers.masking_utils import sdpa_mask
 
 from kamerton.chat import IGNORED
 from kamerton.ground.errors import RecipeError
+from kamerton.models.processor_attention import EachSequence
 
 __all__ = ["GRID", "PACKED", "Batch", "Tokens", "pack", "pad"]
 
@@ -158,7 +158,7 @@ def _packed_attention(
     if simple and query.is_cuda and cu_seq_lens_q is not None and query.dtype in (torch.float16, torch.bfloat16):
         return _flash(query, key, value, cu_seq_lens_q, int(others["max_length_q"]), scaling, window), None
     if simple and query.device.type == "cpu" and window is None and query.shape[-1] == value.shape[-1]:
-        out: torch.Tensor = _EachSequence.apply(query, key, value, bounds, scaling)  # type: ignore[no-untyped-call]
+        out: torch.Tensor = EachSequence.apply(query, key, value, bounds, scaling)  # type: ignore[no-untyped-call]
         return out, None
     return _composed(query, key, value, bounds, window, (scaling, softcap, dropout)), None
 
@@ -170,60 +170,6 @@ def _bounds(cu_seq_lens: torch.Tensor | None, query: torch.Tensor) -> list[tuple
     bounds: list[int] = cu_seq_lens.tolist()
     assert bounds[-1] == query.shape[2], "the lengths are those of this row"
     return list(pairwise(bounds))
-
-
-_SHORT = 512
-"""Up to this length the processor's kernel is faster in fp32 than in bf16 (twice, of 120 tokens), and more exact."""
-
-
-class _EachSequence(torch.autograd.Function):
-    """The processor's flash kernel, sequence by sequence: nothing is padded, gathered or masked.
-
-    A sequence's numbers are the same bits whatever stands beside it in the row.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        bounds: list[tuple[int, int]],
-        scaling: float | None,
-    ) -> torch.Tensor:
-        batch, heads, tokens, _ = query.shape
-        out = query.new_empty(batch, tokens, heads, value.shape[-1])
-        sums = []
-        for begin, end in bounds:
-            q, k, v = (_fast(x[:, :, begin:end]) for x in (query, key, value))
-            part, logsumexp = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-                q, k, v, 0.0, True, scale=scaling
-            )
-            out[:, begin:end] = part.transpose(1, 2)
-            sums.append(logsumexp)
-        ctx.save_for_backward(query, key, value, out, *sums)
-        ctx.bounds, ctx.scaling = bounds, scaling
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        query, key, value, out, *sums = ctx.saved_tensors
-        grads = [torch.empty_like(x) for x in (query, key, value)]
-        for (begin, end), logsumexp in zip(ctx.bounds, sums, strict=True):
-            g, o = (_fast(x[:, begin:end].transpose(1, 2)) for x in (grad, out))
-            q, k, v = (_fast(x[:, :, begin:end]) for x in (query, key, value))
-            parts = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
-                g, q, k, v, o, logsumexp, 0.0, True, scale=ctx.scaling
-            )
-            for whole, part in zip(grads, parts, strict=True):
-                whole[:, :, begin:end] = part
-        return *grads, None, None
-
-
-def _fast(part: torch.Tensor) -> torch.Tensor:
-    """One sequence's part in the precision in which its length is worked off fastest."""
-    return part.float() if part.dtype in (torch.bfloat16, torch.float16) and part.shape[2] <= _SHORT else part
 
 
 def _masked(

@@ -49,7 +49,7 @@ class Head:
     @property
     def chunk(self) -> int:
         """Positions whose logits stand in memory together; a function of the vocabulary alone."""
-        return max(16, min(1024, _CHUNK_ELEMENTS // self.vocabulary))
+        return max(16, min(256, _CHUNK_ELEMENTS // self.vocabulary))
 
 
 # -- hidden states ---------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ class ComputeSection(Section):
     @property
     def pass_tokens(self) -> int:
         """`forward_tokens`, or what is usual on a processor where nobody has decided yet."""
-        return self.forward_tokens or 1024
+        return self.forward_tokens or 768
 
 
 class OptimizerSection(Section):

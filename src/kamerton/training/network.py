@@ -18,7 +18,7 @@ import torch
 
 from kamerton.chat import IGNORED
 from kamerton.models.layout import choose_layout
-from kamerton.models.lean import make_lean
+from kamerton.models.lean import make_lean, make_norms_lean
 from kamerton.models.load import LoadedModel
 from kamerton.models.methods import trainable_parameters
 from kamerton.models.packed import pack, pad
@@ -96,6 +96,7 @@ class Network:
         if self._bf16:
             _store_frozen_in_bf16(loaded.model)
         make_lean(loaded.model)
+        make_norms_lean(loaded.model)
         self._head = find_head(loaded.model)
         self.packed = choose_layout(loaded.model, self._head, packing=compute.packing) == "packed"
         if compute.gradient_checkpointing:
@@ -206,15 +207,8 @@ class Network:
     @contextmanager
     def other_weights(self, weights: dict[str, torch.Tensor]) -> Iterator[None]:
         """The model with other values of the weights that move; afterwards it has its own again."""
-        moving = trainable_parameters(self.loaded.model)
-        own = {name: weight.data for name, weight in moving.items()}
-        try:
-            for name, weight in moving.items():
-                weight.data = weights[name]
+        with self.processes.other_weights(self.loaded.model, weights):
             yield
-        finally:
-            for name, weight in moving.items():
-                weight.data = own[name]
 
     @contextmanager
     def without_dropout(self) -> Iterator[None]:

@@ -8,7 +8,8 @@ with another number of them; only the last bits depend on it, because sums are m
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ import torch.distributed as dist
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from kamerton.ground.errors import RequestError, VerdictError
+from kamerton.models.methods import trainable_parameters
 from kamerton.models.token_loss import bare
 from kamerton.recipe import ParallelSection
 from kamerton.training.deepspeed import read_deepspeed
@@ -111,8 +113,8 @@ class Processes:
         else:
             model.set_requires_gradient_sync(last)
 
-    def gather(self, model: torch.nn.Module) -> None:
-        """Make parted weights whole again in every process, to be saved."""
+    def part_again(self, model: torch.nn.Module) -> None:
+        """Weights that a forward pass left whole are parted again, so that what is written to them counts."""
         if self.independent:
             return
         from torch.distributed.fsdp import FSDPModule
@@ -120,6 +122,29 @@ class Processes:
         for module in model.modules():
             if isinstance(module, FSDPModule):
                 module.reshard()
+
+    @contextmanager
+    def other_weights(self, model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> Iterator[None]:
+        """The model with other values of the weights that move; afterwards it has its own again.
+
+        Args:
+            weights: whole, as they were before the model was parted.
+        """
+        self.part_again(model)
+        moving = trainable_parameters(model)
+        own = {name: _kept(weight) for name, weight in moving.items()}
+        try:
+            _exchange(moving, {name: put_back(weights[name], weight) for name, weight in moving.items()})
+            yield
+        finally:
+            self.part_again(model)
+            _exchange(moving, own)
+
+    def gather(self, model: torch.nn.Module) -> None:
+        """Make parted weights whole again in every process, to be saved."""
+        if self.independent:
+            return
+        self.part_again(model)
         once: dict[torch.nn.Parameter, torch.nn.Parameter] = {}  # tied weights stay tied
         for module in model.modules():
             for name, weight in module._parameters.items():
@@ -199,6 +224,21 @@ def put_back(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     if isinstance(like, DTensor):
         return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
     return tensor.to(like.device)
+
+
+def _kept(weight: torch.nn.Parameter) -> torch.Tensor:
+    """The values of a weight, which outlive an exchange."""
+    return weight.detach().clone() if isinstance(weight, DTensor) else weight.data
+
+
+@torch.no_grad()
+def _exchange(weights: dict[str, torch.nn.Parameter], values: dict[str, torch.Tensor]) -> None:
+    """Parted weights take values over: the group gathers them from storage of its own, whatever they point to."""
+    for name, weight in weights.items():
+        if isinstance(weight, DTensor):
+            weight.copy_(values[name])
+        else:
+            weight.data = values[name]
 
 
 def _layers(model: torch.nn.Module) -> list[torch.nn.Module]:

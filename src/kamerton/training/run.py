@@ -109,12 +109,12 @@ def _begin(loop: Loop, run: RunFolder, own: RunFolder) -> None:
         own.event("passed_over", checkpoint=sentence)
     if checkpoint is None:
         loop.trace.keep(0)
-        own.event("started", steps=loop.plan.steps)
+        own.event("started", steps=loop.plan.steps, processes=processes.world)
     else:
         if not processes.main:
             shutil.copyfile(run.trace_file, own.trace_file)
         loop.resume(checkpoint)
-        own.event("resumed", step=checkpoint.step, steps=loop.plan.steps)
+        own.event("resumed", step=checkpoint.step, steps=loop.plan.steps, processes=processes.world)
     processes.wait()
     if processes.main:
         step = checkpoint.step if checkpoint else 0

@@ -16,7 +16,7 @@ from kamerton.training.forecast.shapes import Shape, moving_weights
 
 __all__ = ["PROCESS", "Need", "Range", "kept_bytes", "layout_tokens", "need_of", "sequences_of"]
 
-PROCESS = 480 << 20
+PROCESS = 400 << 20
 """Resident memory of Python with torch, transformers and peft before any model, measured on Linux."""
 
 _GPU_CONTEXT = 600 << 20
@@ -82,7 +82,7 @@ def need_of(
         still = int(linear * (1.0 if kind == "int8" else 0.57)) + shape.embeddings * (2 if bf16 else 4)
     state = _optimizer_bytes(recipe.training.optimizer.kind) * moving
     kept, working = kept_bytes(shape, method, compute, quantised=kind != "none")
-    chunk = min(max(16, min(1024, _CHUNK_ELEMENTS // shape.vocabulary)), tokens)
+    chunk = min(max(16, min(256, _CHUNK_ELEMENTS // shape.vocabulary)), tokens)
     head = chunk * shape.vocabulary * (10 if bf16 else 12) + tokens * shape.hidden * 8
     if method.kind == "full":
         head += shape.vocabulary * shape.hidden * 8
