@@ -11,7 +11,7 @@ import pytest
 from kamerton.flows.train import load_recipe, resume, train
 from kamerton.ground.errors import KamertonError, RecipeError, VerdictError
 from kamerton.ground.settings import Workspace
-from kamerton.journal import find_run, list_runs, list_runs, read_events
+from kamerton.journal import find_run, list_runs, read_events
 from tiny_project import kamerton, write_project
 
 

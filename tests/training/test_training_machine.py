@@ -51,7 +51,7 @@ def test_choices_follow_from_shape_and_memory(tiny_base: Path, monkeypatch: pyte
     assert (wide["compute.forward_tokens"], wide["compute.gradient_checkpointing"]) == (768, False)
     assert wide["batch_size"] == 32
     narrow = _chosen(tiny_base, monkeypatch, 0.1, batch_size="auto", compute=OPEN)
-    assert (narrow["compute.forward_tokens"], narrow["compute.gradient_checkpointing"]) == (256, True)
+    assert (narrow["compute.forward_tokens"], narrow["compute.gradient_checkpointing"]) == (192, True)
     assert narrow["batch_size"] == 1
 
 

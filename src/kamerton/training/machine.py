@@ -18,7 +18,7 @@ __all__ = ["free_memory", "machine_choices", "machine_shape", "physical_cores", 
 _BF16_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}
 """Processors with one of these multiply bfloat16 matrices by themselves."""
 
-_SMALLEST, _PROCESSOR, _GPU = 256, 768, 8192
+_SMALLEST, _PROCESSOR, _GPU = 192, 768, 8192
 """Tokens of a forward pass: fewest, and as many as are fast on a processor and on a GPU."""
 
 _MOST_EXAMPLES = 32
