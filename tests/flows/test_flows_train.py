@@ -50,24 +50,23 @@ def test_a_failed_data_check_makes_no_run(project: Workspace) -> None:
     assert list_runs(project) == []
 
 
-def test_a_run_that_fails_before_its_first_step_says_so(project: Workspace) -> None:
-    told = "the model has no linear layer q_prj"
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["method.targets=[q_prj]"], "the model has no linear layer q_prj"),
+        (["model.chat_template=chatml", "training.compute.device=cuda"], "there is no CUDA GPU here"),
+    ],
+)
+def test_a_run_that_fails_before_its_first_step_says_so(overrides: list[str], told: str, project: Workspace) -> None:
+    import torch
+
+    if "training.compute.device=cuda" in overrides and torch.cuda.is_available():
+        pytest.skip("there is a CUDA GPU here")
     with pytest.raises(KamertonError, match=told):
-        train("recipe.yaml", project, overrides=["method.targets=[q_prj]"])
+        train("recipe.yaml", project, overrides=overrides)
     run = find_run(project, "last")
     assert run.state == "failed"
     assert told in read_events(run.path)[-1]["reason"]
-
-
-def test_a_gpu_that_is_not_here_is_missed_before_a_run_is_made(project: Workspace) -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        pytest.skip("there is a CUDA GPU here")
-    overrides = ["model.chat_template=chatml", "training.compute.device=cuda"]
-    with pytest.raises(KamertonError, match="there is no CUDA GPU here"):
-        train("recipe.yaml", project, overrides=overrides)
-    assert not list_runs(project)
 
 
 def test_a_stopped_run_is_resumed_by_hand(project: Workspace) -> None:

@@ -157,7 +157,6 @@ def _prepare_passed(recipe: Recipe, workspace: Workspace, *, alone: bool) -> Pre
     with preparing(recipe, workspace) as prepared:
         if alone:
             _import_training()
-            _class_of_machine(recipe, recipe.training.compute.threads or 1)
         ready = prepared()
     refuse_failed(ready.report)
     return ready
@@ -167,15 +166,6 @@ def _import_training() -> None:
     """Import the heavy rooms: here, and not above, so that a recipe's errors come in a tenth of a second."""
     with without_collector():
         importlib.import_module("kamerton.training.run")
-
-
-def _class_of_machine(recipe: Recipe, threads: int) -> str:
-    """Hash of the class probe; a process measures it once."""
-    from kamerton.models.load import pick_device
-    from kamerton.training.probe import probe
-
-    compute = recipe.training.compute
-    return probe(threads, compute.precision or "fp32", pick_device(compute.device)).hash
 
 
 def _note_data(prepared: Prepared, run: RunFolder) -> None:
@@ -215,6 +205,7 @@ def run_recipe(
     from kamerton.training.cache import TokenCache
     from kamerton.training.environment import capture_code, capture_environment
     from kamerton.training.parallel import Processes
+    from kamerton.training.probe import probe
     from kamerton.training.run import run_training
 
     options = recipe.training
@@ -229,7 +220,6 @@ def run_recipe(
         with _failure_noted(run):
             weights, cache = weights_again(lineage, workspace), TokenCache(workspace.tokens if cached else None)
             loaded, objective, examples = make_ready(recipe, parts, weights, workspace, threads, cache)
-            machine = _class_of_machine(recipe, threads)
             _note_cut(examples["train"], len(parts["train"]), recipe, run)
             for note in [*recipe.warnings, *examples["train"].notes, *cache.notes]:
                 run.event("noted", text=note)
@@ -239,6 +229,8 @@ def run_recipe(
             code = capture_code(own_functions(recipe.training.objective))
         learned = {name: built.examples for name, built in examples.items()}
         result = run_training(loaded, objective, learned, recipe, run, on_progress, processes=group)
+        # At the end, where it holds up no first step; the class of a machine does not change in between.
+        measured = probe(threads, options.compute.precision or "fp32", device)
         document = recipe.model_dump(mode="json")
         record = RunRecord(
             run_id=run.run_id,
@@ -248,7 +240,7 @@ def run_recipe(
             data=lineage,
             base=base,
             code=code,
-            environment=capture_environment(device, threads, machine, group.world),
+            environment=capture_environment(device, threads, measured.hash, group.world),
             result=result,
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
         )
