@@ -183,8 +183,8 @@ class _Clock:
         while not self._ended.wait(0.1):
             with contextlib.suppress(psutil.Error):
                 times = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
-                if times:
-                    self._seen.append((time.time(), sum(each.user + each.system for each in times)))
+                if times:  # with those of processes that have ended
+                    self._seen.append((time.time(), sum(sum(each[:4]) for each in times)))
 
     def at(self, moment: float) -> float:
         """Processor seconds spent up to a time of day."""
