@@ -2,7 +2,8 @@
 
 The peak is that of the command and all processes that it starts, together: five times a second their proportional
 set sizes (PSS: a page that several share counts once) are summed up. What the largest process had at its peak by the
-kernel's own count is taken where it is more, since that misses nothing in between.
+kernel's own count is taken where it is more, since that misses nothing in between; `getrusage` would not do, because it
+also counts what this process has when it starts another.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def measure(command: Sequence[str], folder: Path) -> Measured:
     return Measured(
         wall,
         usage.ru_utime + usage.ru_stime,
-        max(usage.ru_maxrss / 1024, together.peak_mib),
+        together.peak_mib,
         os.waitstatus_to_exitcode(status),
         output,
     )
@@ -74,12 +75,16 @@ class _Together:
         while not self._ended.wait(0.2):
             with contextlib.suppress(psutil.Error):
                 process = psutil.Process(self._pid)
-                sizes = [_pss(each) for each in (process, *process.children(recursive=True))]
-                self.peak_mib = max(self.peak_mib, sum(sizes) / 2**20)
+                sizes = [_sizes(each) for each in (process, *process.children(recursive=True))]
+                together = sum(pss for pss, _ in sizes)
+                self.peak_mib = max(self.peak_mib, *(peak for _, peak in sizes), together)
 
 
-def _pss(process: psutil.Process) -> int:
+def _sizes(process: psutil.Process) -> tuple[float, float]:
+    """Memory of a process now, shared pages in parts, and its own peak, in MiB; nothing where it has just ended."""
     try:
-        return int(process.memory_full_info().pss)
-    except psutil.Error:  # it has just ended
-        return 0
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii", errors="replace")
+        peak = next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+        return process.memory_full_info().pss / 2**20, peak
+    except (psutil.Error, OSError, StopIteration):
+        return 0.0, 0.0

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kamerton.flows.check import CheckResult, check
+from kamerton.flows.prepare import Prepared, prepare
 from kamerton.ground.errors import RecipeError, RequestError
 from kamerton.ground.settings import Workspace
 from kamerton.records import RunRecord
@@ -52,6 +55,19 @@ def test_a_named_machine_and_a_quick_forecast_load_no_model(
     assert named.forecast["machine"] == "l4"
     assert named.forecast["seconds"] > 0
     assert "of a l4" in next(item.text for item in named.items if item.name == "memory")
+
+
+def test_the_process_that_prepares_counts_as_memory_of_this_machine(
+    project: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def large(*given: Any, **more: Any) -> Prepared:
+        return replace(prepare(*given, **more), peak=1 << 40)
+
+    recipe = project.root / "recipe.yaml"
+    monkeypatch.setattr("kamerton.flows.preparing.prepare", large)
+    here, there = (check(recipe, project, quick=True, machine=name).forecast for name in (None, "l4"))
+    assert here["peak_bytes"] > 1 << 40
+    assert there["peak_bytes"] < 1 << 36
 
 
 def test_the_class_of_the_machine_is_that_of_the_record(finished: Finished) -> None:

@@ -58,6 +58,8 @@ def test_the_result_is_that_of_preparing_here(workspace: Workspace) -> None:
     here = _here(recipe, workspace)
     assert (apart.parts, apart.weights, apart.report) == (here.parts, here.weights, here.report)
     assert apart.languages == here.languages
+    assert apart.peak > 50 << 20
+    assert here.peak == 0
     assert [[row.row_hash for row in rows] for rows in apart.parts.values()] == [
         [row.row_hash for row in rows] for rows in here.parts.values()
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kamerton.data import Row
@@ -68,6 +68,7 @@ def foresee(
         VerdictError: a measured step gave a loss that is not finite.
     """
     from kamerton.training.forecast.advice import advice
+    from kamerton.training.forecast.memory import PROCESS
     from kamerton.training.machine import machine_shape
 
     shape = machine_shape(recipe, workspace.root)
@@ -80,6 +81,8 @@ def foresee(
         found, context = _measured(recipe, rows, weights, workspace, shape, began)
     if found is None:
         found = _by_shapes(recipe, rows, weights, tokens, shape, gpu, on_gpu=on_gpu)
+    if prepared and prepared.peak and not on_gpu:
+        found = replace(found, memory=found.memory.at_least(PROCESS + prepared.peak))
     changes: list[str] = []
     if shape is not None and found.memory.likely > room:
         changes = advice(recipe, shape, found.amount, room, found.memory.likely, gpu=on_gpu)

@@ -42,6 +42,8 @@ class Prepared:
     lineage: DataLineage
     languages: dict[str, int]
     """`language_facts` of the training part."""
+    peak: int = 0
+    """Bytes that the process which prepared took at most; 0 where it is the one that goes on with the result."""
 
 
 def prepare(

@@ -14,6 +14,7 @@ from kamerton.data import Row
 from kamerton.flows.data_context import token_limit
 from kamerton.flows.prepare import Prepared, prepare
 from kamerton.ground.errors import KamertonError
+from kamerton.ground.memory import peak_bytes
 from kamerton.ground.settings import Workspace
 from kamerton.models.tokenizer import without_torch
 from kamerton.recipe import Recipe
@@ -61,6 +62,7 @@ def _answer(prepared: Prepared, lines: IO[str]) -> None:
             "report": prepared.report.model_dump(mode="json"),
             "lineage": prepared.lineage.model_dump(mode="json"),
             "languages": prepared.languages,
+            "peak": peak_bytes(),
         },
     )
     for rows in prepared.parts.values():

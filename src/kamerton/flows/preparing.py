@@ -73,6 +73,7 @@ def _received(process: subprocess.Popen[bytes], on_step: OnStep) -> Prepared:
         DataReport.model_validate(told["report"]),
         DataLineage.model_validate(told["lineage"]),
         told["languages"],
+        told["peak"],
     )
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import resource
-import sys
-
 import torch
+
+from kamerton.ground.memory import peak_bytes
 
 __all__ = ["peak_mib"]
 
 
 def peak_mib(device: torch.device) -> int:
     """Most memory held so far, in MiB: of the GPU where there is one, else resident memory."""
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device) >> 20)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak >> 20 if sys.platform == "darwin" else peak >> 10)
+    return int(torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_bytes()) >> 20

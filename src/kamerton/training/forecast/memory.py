@@ -36,6 +36,10 @@ class Range(NamedTuple):
     likely: float
     high: float
 
+    def at_least(self, floor: float) -> Range:
+        """The same where no end of it is below something that is needed for certain."""
+        return Range(*(max(each, floor) for each in self))
+
 
 @dataclass(frozen=True)
 class Need:
