@@ -27,7 +27,7 @@ from kamerton.ground.errors import MachineError
 
 __all__ = ["Probe", "probe"]
 
-_TOKENS, _VOCABULARY, _HIDDEN, _FEED_FORWARD, _HEADS, _RANK, _LAYERS, _STEPS = 381, 2048, 512, 1360, 8, 8, 1, 2
+_TOKENS, _VOCABULARY, _HIDDEN, _FEED_FORWARD, _HEADS, _RANK, _LAYERS, _STEPS = 381, 1024, 512, 688, 8, 8, 1, 2
 
 Weights = dict[str, torch.Tensor]
 
