@@ -69,7 +69,8 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
         f"{result.tokens / max(result.seconds, 1e-9):,.0f} tokens/s"
     )
     screen.say(f"model sha256 {result.model_sha256}")
-    screen.say(f"next: kamerton evaluate {record.run_id} --on test")
+    tested = "test" in record.data.parts and record.data.parts["test"].rows
+    screen.say(f"next: kamerton evaluate {record.run_id} --on {'test' if tested else 'FILE'}")
     screen.document(record.model_dump(mode="json"))
     return 0
 
