@@ -25,6 +25,7 @@ _FIELDS = [field.name for field in dataclasses.fields(Row)]
 def main() -> None:
     """Prepare, and write steps, then the result or the error that ended it, as JSON lines."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits; it ends this one
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # where that one is gone, nobody wants the answer
     asked = json.load(sys.stdin)
     with os.fdopen(os.dup(1), "w", encoding="ascii") as lines:
         os.dup2(2, 1)  # whatever else is printed is no answer
