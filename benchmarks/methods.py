@@ -36,7 +36,7 @@ RUNS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", default=list(RUNS), choices=list(RUNS), metavar="NAME")
+    parser.add_argument("names", nargs="*", choices=[*RUNS, []], metavar="NAME", help="all by default")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--threads", type=int, default=1)
@@ -44,7 +44,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         _kamerton(folder, "init", "letters")
         print("| method | moving weights | validation loss | seconds | rebuilt |\n|---|---|---|---|---|")
-        for name in asked.names:
+        for name in asked.names or RUNS:
             print(_line(Path(folder) / "letters", name, asked), flush=True)
 
 

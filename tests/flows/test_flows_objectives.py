@@ -1,8 +1,9 @@
-"""From rows of each kind to a finished model that is measured: dpo, kto, a reward model, a classifier."""
+"""From rows of each kind to a finished model that is measured and rebuilt."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,22 @@ def test_rows_that_the_objective_cannot_learn_from_are_named_by_the_check(tiny_b
     text = next(item["text"] for item in checked.document["items"] if item["name"] == "model")
     assert "the row is ranked, and the objective kto learns from rated rows" in text
     assert "rows.jsonl:" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("objective", "row"),
+    [
+        ("orpo", pair),
+        ("simpo", pair),
+        ("pretrain", lambda number: {"text": f"{question(number)} Pokój {number}."}),
+        ("{kind: grpo, rewards: ['form:(?s).*[aeiou].*'], group: 4, max_new_tokens: 4, beta: 0.1}", labelled),
+    ],
+    ids=["orpo", "simpo", "pretrain", "grpo"],
+)
+def test_other_objectives_are_measured_and_rebuilt(
+    tiny_base: Path, tmp_path: Path, objective: str, row: Callable[[int], dict[str, Any]]
+) -> None:
+    evaluation = "{metrics: [perplexity], baselines: [base], resamples: 200}"
+    project(tmp_path, tiny_base, [row(number) for number in range(40)], objective, evaluation)
+    assert "tuned" in trained_and_measured(tmp_path)
