@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 from monitor_samples import healthy, kinds, step, steps, wobble
-from training_samples import FULL, LORA, new_run, options, train
+from training_samples import FULL, LORA, new_run, options, parts, start, train
 
 from kamerton.ground.errors import VerdictError
 from kamerton.journal import RunFolder, read_events, read_trace
-from kamerton.recipe import AlarmsSection
+from kamerton.recipe import AlarmsSection, Method
 from kamerton.training.monitors import Watch, decide, diagnose
 from kamerton.training.monitors.history import Record
 from kamerton.training.monitors.journal import run_records
 from kamerton.training.network import Network
+from kamerton.training.objectives import build_objective
+from kamerton.training.validation import measure
 
 SKIP = AlarmsSection(non_finite="skip_step", spike="skip_step")
 
@@ -94,6 +96,19 @@ def test_a_finished_run_is_diagnosed_as_it_was_told(tiny_base: Path, tmp_path: P
     assert "over_lowest" not in checks[0]
     (facts,) = [event for event in events if event["kind"] == "facts"]
     assert (facts["distinct"], facts["leaked"], facts["closed"]) == (10, 0, 1.0)
+
+
+@pytest.mark.parametrize("method", [LORA, FULL], ids=["lora", "full"])
+def test_the_start_model_is_measured_as_it_was_before_the_first_step(
+    method: Method, tiny_base: Path, tmp_path: Path
+) -> None:
+    wanted, run = options(max_steps=2), new_run(tmp_path)
+    train(tiny_base, run, method, wanted)
+    loaded = start(tiny_base, method, wanted)
+    validation = parts(loaded, wanted)["validation"]
+    network, objective = Network(loaded, wanted.compute), build_objective(wanted, loaded)
+    before = measure(network, objective, validation, 0).totals.tolist()
+    assert json.loads((run.path / "start_losses.json").read_text()) == {"validation": before, "general": []}
 
 
 def test_a_silent_alarm_is_found_in_the_diagnosis_alone(tiny_base: Path, tmp_path: Path) -> None:

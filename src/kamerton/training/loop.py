@@ -117,6 +117,7 @@ class Loop:
             }
             self.run.event("step", **event)
             told(event)
+            self.alarms.measure_start()
             assert self.trace.last is not None
             self.alarms.after(step_record(self.trace.last, event))
             last = self.step == self.plan.steps

@@ -200,6 +200,13 @@ class Network:
         """The precision of the recipe."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16)
 
+    @property
+    def moving_share(self) -> float:
+        """The part of all weights that moves: 1 where all do."""
+        model = self.loaded.model
+        moving = sum(weight.numel() for weight in trainable_parameters(model).values())
+        return moving / sum(weight.numel() for weight in model.parameters())
+
     def moving_weights(self) -> dict[str, torch.Tensor]:
         """A copy of the weights that move, as they are now."""
         return {name: weight.detach().clone() for name, weight in trainable_parameters(self.loaded.model).items()}

@@ -59,6 +59,11 @@ class LiveAlarms:
             known = [record for record in run_records(self._run.path) if isinstance(record, Facts)]
             self.after(known[-1])
 
+    def measure_start(self) -> None:
+        """After the first step: measure the start model, where `begin` did not."""
+        if self.probes is not None:
+            self.probes.measure_start(self._run.path)
+
     def before_update(self, step: int, loss: float, grad_norm: float) -> Action:
         """What is done with a step; see `decide`. One that stopped the run before goes on, and so does a replay."""
         action = decide(self._policies, self._recent, loss, grad_norm)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from kamerton.ground.digests import canonical_json
@@ -23,6 +24,8 @@ __all__ = ["Probes", "paired", "text_losses"]
 _FILE = "start_losses.json"
 _WATCHED = 128
 """Validation examples that the start model is measured on."""
+_FEW = 0.1
+"""A part of the weights that is small enough to be kept twice for one step: that of any adapter."""
 
 
 class Probes:
@@ -40,19 +43,37 @@ class Probes:
         self._watched = validation[:_WATCHED]
         self._general = general
         self._start: dict[str, Any] = {}
+        self._weights: dict[str, torch.Tensor] | None = None
+        """Of the start model, where it is still to be measured."""
 
     def begin(self, folder: Path, step: int) -> None:
-        """Measure the start model before the first step, or read what was measured then."""
+        """Measure the start model before the first step, or read what was measured then.
+
+        Where few weights move, a copy of them is kept, and `measure_start` is to be called after the first step:
+        whoever waits for the first loss does not wait for this.
+        """
         file = folder / _FILE
-        if step == 0:
-            validation: list[float] = []
-            if self._watched:
-                validation = measure(self._network, self._objective, self._watched, 0).totals.tolist()
-            self._start = {"validation": validation, "general": text_losses(self._network, self._general)[0].tolist()}
-            if all(map(math.isfinite, [*self._start["validation"], *self._start["general"]])):
-                write_text(file, canonical_json(self._start) + "\n")
-        elif file.exists():
-            self._start = json.loads(file.read_text(encoding="utf-8"))
+        if step:
+            self._start = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        elif self._network.processes.independent and self._network.moving_share <= _FEW:
+            self._weights = self._network.moving_weights()
+        else:
+            self._measure(folder)
+
+    def measure_start(self, folder: Path) -> None:
+        """Measure the start model where that has been put off."""
+        if self._weights is not None:
+            weights, self._weights = self._weights, None
+            with self._network.other_weights(weights):
+                self._measure(folder)
+
+    def _measure(self, folder: Path) -> None:
+        validation: list[float] = []
+        if self._watched:
+            validation = measure(self._network, self._objective, self._watched, 0).totals.tolist()
+        self._start = {"validation": validation, "general": text_losses(self._network, self._general)[0].tolist()}
+        if all(map(math.isfinite, [*self._start["validation"], *self._start["general"]])):
+            write_text(folder / _FILE, canonical_json(self._start) + "\n")
 
     def over_start(self, measured: Measured) -> Paired | None:
         """A measurement of the validation part against the start model, on the examples that both were measured on."""
