@@ -14,9 +14,9 @@ from kamerton.chat import IGNORED
 from kamerton.data.rows import Row
 from kamerton.ground.errors import DataError, RecipeError
 from kamerton.training.examples import TokenSequence
+from kamerton.training.examples.answered import joined
 from kamerton.training.network import Network
 from kamerton.training.objectives import build_objective
-from kamerton.training.objectives.answered import joined
 
 
 def sequence(prompt: int, answer: int) -> TokenSequence:

@@ -65,11 +65,11 @@ def make_ready(
     objective = build_objective(recipe.training, loaded, partial(_open_reference, workspace))
     tokenised = (cache or TokenCache(None)).examples
     examples = {
-        "train": tokenised(objective, parts["train"], weights),
-        "validation": tokenised(objective, parts["validation"]),
+        "train": tokenised(objective.builder, parts["train"], weights),
+        "validation": tokenised(objective.builder, parts["validation"]),
     }
     if parts.get(EARLIER):
-        examples[EARLIER] = tokenised(objective, parts[EARLIER])
+        examples[EARLIER] = tokenised(objective.builder, parts[EARLIER])
     examples[GENERAL] = ExampleSet(general_examples(general_rows(recipe, workspace), loaded.format))
     return Ready(loaded, objective, examples)
 

@@ -23,8 +23,7 @@ from kamerton.data.rows import Row
 from kamerton.ground.digests import digest, file_digest
 from kamerton.ground.errors import StorageError
 from kamerton.ground.files import writing
-from kamerton.training.examples import Example, ExampleSet, TokenSequence
-from kamerton.training.objectives import Objective
+from kamerton.training.examples import Builder, Example, ExampleSet, TokenSequence
 
 __all__ = ["TokenCache", "cache_key"]
 
@@ -34,7 +33,7 @@ _MOST = 4 << 30
 _SMALL = 200
 """Fewer rows are tokenised faster than a file is kept."""
 
-_CODE = ("chat", "training/objectives", "training/examples.py", "training/cache.py", "data/rows.py", "data/labels.py")
+_CODE = ("chat", "training/examples", "training/cache.py", "data/rows.py", "data/labels.py")
 """Parts of this package that decide what a row becomes."""
 _PACKAGES = ("jinja2", "tokenizers", "transformers")
 
@@ -61,15 +60,15 @@ class TokenCache:
         self.notes: list[str] = []
         """What is worth telling of the files, a sentence each."""
 
-    def examples(self, objective: Objective, rows: Sequence[Row], weights: Sequence[float] | None = None) -> ExampleSet:
-        """What `objective.examples` gives, from the cache where it is there.
+    def examples(self, builder: Builder, rows: Sequence[Row], weights: Sequence[float] | None = None) -> ExampleSet:
+        """What `builder.examples` gives, from the cache where it is there.
 
         A damaged file is made again, which a note tells; a full disk keeps nothing and is no error.
         """
         # Rewards are given for rows, and not for tokens: that objective remembers them while it builds.
-        if self._folder is None or len(rows) < self._least or objective.options.objective.kind == "grpo":
-            return objective.examples(rows, weights)
-        path = self._folder / f"{cache_key(objective, rows, weights)}.safetensors"
+        if self._folder is None or len(rows) < self._least or builder.options.objective.kind == "grpo":
+            return builder.examples(rows, weights)
+        path = self._folder / f"{cache_key(builder, rows, weights)}.safetensors"
         try:
             found = _read(path)
             if self._writes:
@@ -79,7 +78,7 @@ class TokenCache:
             pass
         except (OSError, ValueError, KeyError, TypeError):
             self.notes.append(f"the cache file {path.name[:16]}... was damaged and is made again")
-        built = objective.examples(rows, weights)
+        built = builder.examples(rows, weights)
         if not self._writes:
             return built
         try:
@@ -107,26 +106,26 @@ class TokenCache:
                 size -= each
 
 
-def cache_key(objective: Objective, rows: Sequence[Row], weights: Sequence[float] | None = None) -> str:
+def cache_key(builder: Builder, rows: Sequence[Row], weights: Sequence[float] | None = None) -> str:
     """Digest of all that decides what rows become: rows, tokenizer, template, options, labels and this very code."""
-    loaded = objective.loaded
+    model = builder.model
     running = hashlib.sha256()
     for row in rows:
         running.update(bytes.fromhex(row.row_hash))
-    options = objective.options
+    options = builder.options
     return digest(
         {
             "rows": running.hexdigest(),
             "weights": list(weights) if weights is not None else None,
-            "tokenizer": digest(loaded.tokenizer.backend_tokenizer.to_str()),
-            "special": [str(token) for token in loaded.tokenizer.all_special_tokens],
-            "begin": str(loaded.tokenizer.bos_token),
-            "template": loaded.format.digest,
-            "end": loaded.format.end_id,
+            "tokenizer": digest(model.tokenizer.backend_tokenizer.to_str()),
+            "special": [str(token) for token in model.tokenizer.all_special_tokens],
+            "begin": str(model.tokenizer.bos_token),
+            "template": model.format.digest,
+            "end": model.format.end_id,
             "objective": options.objective.model_dump(mode="json"),
-            "max_length": objective.max_length,
+            "max_length": builder.max_length,
             "seed": options.seed,
-            "labels": list(loaded.labels),
+            "labels": list(model.labels),
             "code": _code(),
         }
     )

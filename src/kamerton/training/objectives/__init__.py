@@ -1,4 +1,4 @@
-"""What is learned: one class an objective."""
+"""What is learned: one class an objective, which says what its examples cost."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from kamerton.training.objectives.classification import Classification
 from kamerton.training.objectives.grpo import Grpo
 from kamerton.training.objectives.heads import head_labels
 from kamerton.training.objectives.kto import Kto
-from kamerton.training.objectives.language import Pretrain, Sft
+from kamerton.training.objectives.language import NextToken, Sft
 from kamerton.training.objectives.preference import Dpo, Orpo, Simpo
 from kamerton.training.objectives.reward import Reward
 
 __all__ = ["Loss", "Losses", "Objective", "OpenModel", "Told", "build_objective", "head_labels"]
 
 _OBJECTIVES: dict[str, type[Objective]] = {
-    "pretrain": Pretrain,
+    "pretrain": NextToken,
     "sft": Sft,
     "dpo": Dpo,
     "orpo": Orpo,

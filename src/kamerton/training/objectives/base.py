@@ -1,19 +1,18 @@
-"""What every objective answers: what its examples are, and what they cost."""
+"""What every objective answers: what its examples cost."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 
-from kamerton.data.rows import OBJECTIVES, Row, RowKind
-from kamerton.ground.errors import DataError
+from kamerton.data.rows import Row
 from kamerton.models.load import LoadedModel
 from kamerton.recipe import TrainingSection
-from kamerton.training.examples import Example, ExampleSet
+from kamerton.training.examples import Example, ExampleSet, builder_of
 from kamerton.training.network import Batch, Network
 
 __all__ = ["Loss", "Losses", "Objective", "OpenModel", "Told"]
@@ -52,9 +51,6 @@ class Objective(ABC):
     not depend on how the step is parted into forward passes or processes.
     """
 
-    kinds: ClassVar[frozenset[RowKind]]
-    """Rows that it learns from."""
-
     def __init__(self, options: TrainingSection, loaded: LoadedModel, open_model: OpenModel) -> None:
         """
         Args:
@@ -63,34 +59,12 @@ class Objective(ABC):
         """
         self.options = options
         self.loaded = loaded
-        self.format = loaded.format
         self.open_model = open_model
-        self.max_length = min(options.max_length, loaded.context)
+        self.builder = builder_of(options, loaded)
 
     def examples(self, rows: Sequence[Row], weights: Sequence[float] | None = None) -> ExampleSet:
-        """Rows as examples.
-
-        Args:
-            weights: how often an epoch shows each row; None shows each once.
-
-        Raises:
-            DataError: rows of another kind, or none that leaves anything to learn from.
-        """
-        for row in rows:
-            if row.kind not in self.kinds:
-                raise self._wrong_kind(row)
-        built = self.build(rows, [1.0] * len(rows) if weights is None else weights)
-        if not built.examples and rows:
-            raise DataError(
-                "no row leaves anything to learn from",
-                expected=f"answers within the first {self.max_length} tokens",
-                mend="raise training.max_length, or look at kamerton data check",
-            )
-        return built
-
-    @abstractmethod
-    def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
-        """Rows of the right kinds as examples."""
+        """Rows as examples; see `Builder.examples`."""
+        return self.builder.examples(rows, weights)
 
     def units(self, example: Example) -> int:
         """How many parts of the mean loss an example is."""
@@ -139,13 +113,3 @@ class Objective(ABC):
         """The loss of all examples of a batch, with gradients."""
         each = self.losses(network, batch, context)
         return Loss(each.values.sum(), {name: float(values.sum()) for name, values in each.metrics.items()})
-
-    def _wrong_kind(self, row: Row) -> DataError:
-        ours = self.options.objective.kind
-        fitting = OBJECTIVES[row.kind]
-        return DataError(
-            f"the row is {row.kind}, and the objective {ours} learns from {' or '.join(sorted(self.kinds))} rows",
-            where=f"{row.file}:{row.line}" if row.file else "",
-            expected=f"the objective {' or '.join(fitting)}, or other rows",
-            mend=f"set training.objective={fitting[0]}, or map the columns of the file: data.columns={{...}}",
-        )

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from kamerton.chat import IGNORED
-from kamerton.data.rows import Row, RowKind
+from kamerton.data.rows import Row
 from kamerton.ground.rng import stream_seed
 from kamerton.models.generate import answer_of, end_ids
 from kamerton.models.load import LoadedModel
 from kamerton.models.sample import sample_answers
 from kamerton.recipe import GrpoObjective, TrainingSection
-from kamerton.training.examples import Example, ExampleIds, ExampleSet, TokenSequence
+from kamerton.training.examples import Example, TokenSequence
+from kamerton.training.examples.prompts import Prompts
 from kamerton.training.network import Batch, Network
 from kamerton.training.objectives.base import Losses, Objective, OpenModel, Told
 from kamerton.training.objectives.rewards import Judged, build_reward, reward_names
@@ -77,32 +78,18 @@ class Grpo(Objective):
     the prompt's id and the answer's number.
     """
 
-    kinds: ClassVar[frozenset[RowKind]] = frozenset({"conversation"})
-
     def __init__(self, options: TrainingSection, loaded: LoadedModel, open_model: OpenModel) -> None:
         super().__init__(options, loaded, open_model)
         assert isinstance(options.objective, GrpoObjective)
-        self._chosen = options.objective
+        assert isinstance(self.builder, Prompts)
+        self._prompts, self._chosen = self.builder, options.objective
         shown = reward_names(options.objective.rewards)
         self._rewards = {
             short: build_reward(name) for short, name in zip(shown, options.objective.rewards, strict=True)
         }
-        self._rows: dict[str, Row] = {}
         self._ends = end_ids(loaded)
         self._drawn: _Drawn | None = None
         self._start: dict[str, torch.Tensor] = {}
-
-    def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
-        built, ids = ExampleSet([]), ExampleIds()
-        for row, weight in zip(rows, weights, strict=True):
-            prompt = self.format.prompt_ids(row.prompt, tools=row.tools)
-            if len(prompt) + self._chosen.max_new_tokens > self.max_length:
-                built.masked.append(row.row_hash)
-                continue
-            name = ids.next(row)
-            self._rows[name] = row
-            built.examples.append(Example(name, (TokenSequence.of(prompt, [IGNORED] * len(prompt)),), weight))
-        return built
 
     def units(self, example: Example) -> int:
         """Tokens of an answer; a prompt, of which validation has the mean reward, counts once."""
@@ -130,7 +117,7 @@ class Grpo(Objective):
     def _draw(self, network: Network, prompts: Sequence[Example], step: int) -> _Drawn:
         answers = self._answers(network, prompts, step)
         judged = [
-            [self._judged(self._rows[prompt.id], tokens) for tokens in group]
+            [self._judged(self._prompts.rows[prompt.id], tokens) for tokens in group]
             for prompt, group in zip(prompts, answers, strict=True)
         ]
         each = {

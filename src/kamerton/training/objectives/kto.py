@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
 
 import numpy as np
 import torch
 
-from kamerton.data.rows import Row, RowKind
 from kamerton.ground.rng import shuffled
 from kamerton.models.load import LoadedModel
 from kamerton.recipe import KtoObjective, TrainingSection
-from kamerton.training.examples import Example, ExampleIds, ExampleSet, TokenSequence
+from kamerton.training.examples import Example, TokenSequence
+from kamerton.training.examples.answered import joined
 from kamerton.training.network import Batch, Network
-from kamerton.training.objectives.answered import answered, joined
 from kamerton.training.objectives.base import Losses, Objective, OpenModel, Told
 from kamerton.training.objectives.reference import Reference
 
 __all__ = ["Kto", "kto_loss"]
-
-_BALANCED = (3 / 4, 4 / 3)
-"""Weighted liked answers to weighted disliked ones: the paper advises 1 to 4/3 (section 4.2); little less is told."""
 
 
 def kto_loss(ratios: torch.Tensor, liked: torch.Tensor, divergence: float, beta: float) -> torch.Tensor:
@@ -45,8 +40,6 @@ class Kto(Objective):
     is parted into forward passes.
     """
 
-    kinds: ClassVar[frozenset[RowKind]] = frozenset({"rated"})
-
     def __init__(self, options: TrainingSection, loaded: LoadedModel, open_model: OpenModel) -> None:
         super().__init__(options, loaded, open_model)
         assert isinstance(options.objective, KtoObjective)
@@ -54,38 +47,6 @@ class Kto(Objective):
         self._reference = Reference(self, options.objective.reference)
         self._mismatched: dict[str, Example] = {}
         self._validation: list[Example] = []
-
-    def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
-        built = ExampleSet([])
-        ids = ExampleIds()
-        for row, weight in zip(rows, weights, strict=True):
-            answer = (row.messages or ())[-1]
-            found = answered(self.format, row.prompt, (answer,), row.tools, self.max_length)
-            if not found.teaches:
-                built.masked.append(row.row_hash)
-                continue
-            if found.cut:
-                built.cut.append(row.row_hash)
-            built.examples.append(Example(ids.next(row), found.sequences, weight, value=float(bool(row.liked))))
-        built.notes.extend(self._balance(built.examples))
-        return built
-
-    def _balance(self, examples: Sequence[Example]) -> list[str]:
-        """What the paper would say of the numbers of liked and disliked answers."""
-        liked = sum(example.weight for example in examples if example.value)
-        disliked = sum(example.weight for example in examples if not example.value)
-        counted = f"{liked:g} answers are liked and {disliked:g} are not"
-        if not liked or not disliked:
-            return [f"{counted}: kto then learns only what to {'say' if liked else 'avoid'}; give it both kinds"]
-        low, high = _BALANCED
-        share = self._chosen.liked_weight * liked / (self._chosen.disliked_weight * disliked)
-        if low <= share <= high:
-            return []
-        advised = self._chosen.liked_weight * liked / disliked
-        return [
-            f"{counted}: weighted {share:.2f} to 1, where 1 to 1.33 is advised; "
-            f"training.objective.disliked_weight={advised:.3g} makes them even"
-        ]
 
     def start(self, network: Network, parts: dict[str, list[Example]], told: Told) -> None:
         self._validation = parts["validation"]
@@ -105,7 +66,7 @@ class Kto(Objective):
                 np.concatenate([asked.ids[: asked.first_learned], told.ids[told.first_learned :]]),
                 np.concatenate([asked.labels[: asked.first_learned], told.labels[told.first_learned :]]),
             )
-            found[example.id] = Example(f"{example.id}:mismatched", joined([mixed], self.max_length).sequences)
+            found[example.id] = Example(f"{example.id}:mismatched", joined([mixed], self.builder.max_length).sequences)
         return found
 
     def begin_step(self, network: Network, examples: list[Example], step: int) -> tuple[list[Example], float]:

@@ -1,32 +1,27 @@
-"""Next-token prediction: over answers (`sft`) and over texts (`pretrain`)."""
+"""Next-token prediction: of texts (`pretrain`), and of answers (`sft`)."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
-from kamerton.chat import IGNORED, Message, Tokens
-from kamerton.data.rows import Row, RowKind
+from kamerton.chat import IGNORED
 from kamerton.ground.errors import RequestError
 from kamerton.ground.functions import load_function, own_faults
-from kamerton.ground.rng import draw
 from kamerton.models.load import LoadedModel
-from kamerton.recipe import PretrainObjective, SftObjective, TrainingSection
+from kamerton.recipe import SftObjective, TrainingSection
 from kamerton.training.consolidation import Consolidation
-from kamerton.training.examples import Example, ExampleIds, ExampleSet, TokenSequence
+from kamerton.training.examples import Example
 from kamerton.training.network import Batch, Network
 from kamerton.training.objectives.base import Loss, Losses, Objective, OpenModel, Told
 
-__all__ = ["Pretrain", "Sft"]
+__all__ = ["NextToken", "Sft"]
 
 
-class _NextToken(Objective):
+class NextToken(Objective):
     """Mean negative log-likelihood of a learned token, in nats."""
-
-    kinds: ClassVar[frozenset[RowKind]] = frozenset({"text", "conversation"})
 
     _held: Consolidation | None = None
 
@@ -53,42 +48,15 @@ class _NextToken(Objective):
     def loss(self, network: Network, batch: Batch, context: Any) -> Loss:
         return Loss(network.summed_nll(batch))
 
-    @abstractmethod
-    def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet: ...
 
-
-class Sft(_NextToken):
-    """Answers of conversations, one example a row, cut at `max_length`."""
+class Sft(NextToken):
+    """The same, or the loss that the recipe names."""
 
     def __init__(self, options: TrainingSection, loaded: LoadedModel, open_model: OpenModel) -> None:
         super().__init__(options, loaded, open_model)
         assert isinstance(options.objective, SftObjective)
-        self._learn_from = options.objective.learn_from
         self._loss_name = options.objective.loss
         self._token_loss = _token_loss(self._loss_name)
-
-    def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
-        built = ExampleSet([])
-        ids = ExampleIds()
-        for row, weight in zip(rows, weights, strict=True):
-            tokens = self._rendered(row).first(self.max_length)
-            if not tokens.trained_count:
-                built.masked.append(row.row_hash)
-                continue
-            if tokens.cut:
-                built.cut.append(row.row_hash)
-            sequence = TokenSequence.of(tokens.ids, self._labels(tokens))
-            built.examples.append(Example(ids.next(row), (sequence,), weight))
-        return built
-
-    def _rendered(self, row: Row) -> Tokens:
-        if row.text is not None:
-            return self.format.text(row.text)
-        last_only = self._learn_from == "last_answer"
-        return self.format.conversation(list(row.messages or ()), tools=row.tools, last_only=last_only)
-
-    def _labels(self, tokens: Tokens) -> list[int]:
-        return tokens.ids if self._learn_from == "everything" else tokens.labels()
 
     def loss(self, network: Network, batch: Batch, context: Any) -> Loss:
         if self._token_loss is None:
@@ -98,45 +66,6 @@ class Sft(_NextToken):
         with own_faults(f"the loss {name}", name, where):
             total = self._token_loss(logits, targets)
         return Loss(_checked(total, name, where))
-
-
-class Pretrain(_NextToken):
-    """Texts one after the other, parted into sequences of exactly `max_length` tokens.
-
-    The last incomplete sequence is kept, one of prompt alone is not. Texts of one weight stand together, so that a
-    sequence has the weight of its texts.
-    """
-
-    def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
-        streams: dict[float, tuple[list[int], list[int]]] = {weight: ([], []) for weight in sorted(set(weights))}
-        for row, weight in zip(rows, weights, strict=True):
-            tokens = self._dressed(row)
-            ids, labels = streams[weight]
-            ids += tokens.ids
-            labels += tokens.labels()
-        pieces = [
-            (TokenSequence.of(ids[start : start + self.max_length], labels[start : start + self.max_length]), weight)
-            for weight, (ids, labels) in streams.items()
-            for start in range(0, len(ids), self.max_length)
-        ]
-        examples = [Example(str(number), (piece,), weight) for number, (piece, weight) in enumerate(pieces)]
-        # A sequence of prompt alone teaches nothing, and a step of such sequences would have no loss.
-        return ExampleSet([example for example in examples if example.trained])
-
-    def _dressed(self, row: Row) -> Tokens:
-        """A text as it is or, for a share of the texts, parted in two: a user's turn and an answer that goes on."""
-        if row.text is None:
-            return self.format.conversation(list(row.messages or ()), tools=row.tools)
-        assert isinstance(self.options.objective, PretrainObjective)
-        seed, words = self.options.seed, row.text.split(" ")
-        if len(words) < 8 or draw(seed, "chat_share", row.row_hash) >= self.options.objective.chat_share:
-            return self.format.text(row.text)
-        place = 1 + int(draw(seed, "chat_place", row.row_hash) * (len(words) // 2))
-        turns: list[Message] = [
-            {"role": "user", "content": " ".join(words[:place])},
-            {"role": "assistant", "content": " ".join(words[place:])},
-        ]
-        return self.format.conversation(turns)
 
 
 TokenLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

@@ -5,23 +5,19 @@ The losses are functions of log-probabilities in nats. Shapes: E pairs; (E, 2) w
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch.nn.functional import logsigmoid
 
-from kamerton.data.rows import Row, RowKind
 from kamerton.models.load import LoadedModel
 from kamerton.recipe import DpoObjective, OrpoObjective, SimpoObjective, TrainingSection
-from kamerton.training.examples import Example, ExampleIds, ExampleSet
+from kamerton.training.examples import Example
 from kamerton.training.network import Batch, Network
-from kamerton.training.objectives.answered import answered
 from kamerton.training.objectives.base import Losses, Objective, OpenModel, Told
 from kamerton.training.objectives.reference import Reference
 
-__all__ = ["Dpo", "Orpo", "Pairs", "Simpo", "dpo_loss", "orpo_loss", "pair_metrics", "simpo_loss"]
+__all__ = ["Dpo", "Orpo", "Simpo", "dpo_loss", "orpo_loss", "pair_metrics", "simpo_loss"]
 
 
 # -- formulas --------------------------------------------------------------------------------------------------------
@@ -91,34 +87,7 @@ def pair_metrics(rewards: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 # -- objectives ------------------------------------------------------------------------------------------------------
-class Pairs(Objective):
-    """Examples of two sequences: the best answer of a row, and one of the others.
-
-    A row with more than two answers gives a pair for each answer that is not the best.
-    """
-
-    kinds: ClassVar[frozenset[RowKind]] = frozenset({"ranked"})
-
-    def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
-        built = ExampleSet([])
-        ids = ExampleIds()
-        for row, weight in zip(rows, weights, strict=True):
-            best, *others = row.ranked
-            pairs = [answered(self.format, row.prompt, (best, other), row.tools, self.max_length) for other in others]
-            for pair in pairs:
-                if pair.teaches:
-                    built.examples.append(Example(ids.next(row), pair.sequences, weight))
-            if any(pair.cut and pair.teaches for pair in pairs):
-                built.cut.append(row.row_hash)
-            if not all(pair.teaches for pair in pairs):
-                built.masked.append(row.row_hash)
-        return built
-
-    @abstractmethod
-    def losses(self, network: Network, batch: Batch, context: Any) -> Losses: ...
-
-
-class Dpo(Pairs):
+class Dpo(Objective):
     """Direct preference optimisation against numbers of a reference."""
 
     def __init__(self, options: TrainingSection, loaded: LoadedModel, open_model: OpenModel) -> None:
@@ -142,7 +111,7 @@ class Dpo(Pairs):
         return Losses(loss, pair_metrics(self._chosen.beta * judged))
 
 
-class Orpo(Pairs):
+class Orpo(Objective):
     """Odds-ratio preference optimisation."""
 
     def losses(self, network: Network, batch: Batch, context: Any) -> Losses:
@@ -152,7 +121,7 @@ class Orpo(Pairs):
         return Losses(orpo_loss(means, beta), pair_metrics(beta * means) | {"nll": -means[:, 0].detach()})
 
 
-class Simpo(Pairs):
+class Simpo(Objective):
     """Simple preference optimisation."""
 
     def losses(self, network: Network, batch: Batch, context: Any) -> Losses:

@@ -9,8 +9,8 @@ from torch.nn.functional import logsigmoid
 
 from kamerton.recipe import RewardObjective
 from kamerton.training.network import Batch, Network
-from kamerton.training.objectives.base import Losses
-from kamerton.training.objectives.preference import Pairs, pair_metrics
+from kamerton.training.objectives.base import Losses, Objective
+from kamerton.training.objectives.preference import pair_metrics
 
 __all__ = ["Reward", "reward_loss"]
 
@@ -28,7 +28,7 @@ def reward_loss(scores: torch.Tensor, centre: float) -> torch.Tensor:
     return -logsigmoid(better - worse) + centre * (better + worse).square()
 
 
-class Reward(Pairs):
+class Reward(Objective):
     """The score of a conversation is read from the hidden state of its last token."""
 
     def losses(self, network: Network, batch: Batch, context: Any) -> Losses:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kamerton.chat import ChatFormat, Message
-from kamerton.training.examples import TokenSequence
+from kamerton.training.examples.example import TokenSequence
 
 __all__ = ["Answered", "answered", "joined"]
 
