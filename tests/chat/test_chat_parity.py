@@ -76,7 +76,7 @@ def test_the_tokenizer_of_this_test_would_merge_over_the_boundary() -> None:
     messages = [Message(role="user", content="a"), Message(role="assistant", content="\n\nb")]
     rendered = chat.render(messages)
     prompt = chat.prompt_ids(messages[:1])
-    assert list(chat._encode(rendered).ids)[: len(prompt)] != prompt
+    assert list(chat.encoder(rendered).ids)[: len(prompt)] != prompt
     assert chat.conversation(messages).ids[: len(prompt)] == prompt
 
 

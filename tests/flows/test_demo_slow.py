@@ -98,4 +98,4 @@ def test_the_packaged_base_is_the_one_that_its_record_describes() -> None:
     if MISSING:
         pytest.skip(f"the packaged base model is not complete: {', '.join(MISSING)} is not there")
     record = json.loads((BASE / "record.json").read_text(encoding="utf-8"))
-    assert record["result"]["model_sha256"] == locate(PACKAGED[0], Path()).weights()["model.safetensors"]
+    assert record["result"]["model_sha256"] == locate(PACKAGED[0], Path()).weights["model.safetensors"]

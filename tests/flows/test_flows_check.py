@@ -64,7 +64,7 @@ def test_the_process_that_prepares_counts_as_memory_of_this_machine(
         return replace(prepare(*given, **more), peak=1 << 40)
 
     recipe = project.root / "recipe.yaml"
-    monkeypatch.setattr("kamerton.flows.preparing.prepare", large)
+    monkeypatch.setattr("kamerton.flows.prepare.prepare", large)
     here, there = (check(recipe, project, quick=True, machine=name).forecast for name in (None, "l4"))
     assert here["peak_bytes"] > 1 << 40
     assert there["peak_bytes"] < 1 << 36

@@ -16,10 +16,13 @@ import pytest
 from kamerton.flows import preparing as room
 from kamerton.flows.data_context import token_limit
 from kamerton.flows.prepare import Prepared, prepare, prepare_again
-from kamerton.flows.preparing import preparing
+from kamerton.flows.preparing import Preparer
 from kamerton.ground.errors import DataError, MachineError
 from kamerton.ground.settings import Workspace
+from kamerton.models.load import load_base
 from kamerton.recipe import Recipe
+from kamerton.training.cache import TokenCache
+from kamerton.training.examples import builder_of
 from tiny_project import letters, write_lines
 
 ODD = [
@@ -43,8 +46,8 @@ def _here(recipe: Recipe, workspace: Workspace) -> Prepared:
 
 
 def _apart(recipe: Recipe, workspace: Workspace, **asked: Any) -> Prepared:
-    with preparing(recipe, workspace, **asked) as prepared:
-        return prepared()
+    with Preparer() as preparer:
+        return preparer.ask(recipe, workspace, **asked)()
 
 
 @pytest.mark.usefixtures("no_torch")
@@ -95,17 +98,57 @@ def test_a_process_that_was_killed_is_told(workspace: Workspace, monkeypatch: py
         return started[-1]
 
     monkeypatch.setattr(room, "subprocess", type("Of", (), {"Popen": staticmethod(start), "PIPE": subprocess.PIPE}))
-    with preparing(_recipe("letters.jsonl"), workspace) as prepared:
+    with Preparer() as preparer:
+        prepared = preparer.ask(_recipe("letters.jsonl"), workspace)
         os.kill(started[0].pid, signal.SIGKILL)
         with pytest.raises(MachineError, match="ended with code -9"):
             prepared()
 
 
+def _many(objective: str = "sft") -> Recipe:
+    data = {"train": ["letters.jsonl"], "split": {"validation": 0.1, "test": 0.1, "by": "rows"}}
+    return _recipe("letters.jsonl", data=data, training={"objective": objective, "max_length": 64})
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_tokens_that_were_counted_are_found_by_the_training(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{**row, "output": f"{row['output']} {turn}"} for row in letters() for turn in range(4)]
+    write_lines(workspace.root / "letters.jsonl", rows)
+    recipe = _many()
+    learned = _apart(recipe, workspace).parts["train"]
+    builder = builder_of(recipe.training, load_base("tiny-pl", workspace.root))
+    made = builder.examples(learned)
+    assert made.cut
+    monkeypatch.setattr(type(builder), "build", lambda *given: pytest.fail("they were tokenised again"))
+    found = TokenCache(workspace.tokens).examples(builder, learned)
+    assert (found.cut, found.masked, found.notes) == (made.cut, made.masked, made.notes)
+    for ours, theirs in zip(found.examples, made.examples, strict=True):
+        assert (ours.id, ours.weight, ours.value) == (theirs.id, theirs.weight, theirs.value)
+        (one,), (other,) = ours.sequences, theirs.sequences
+        assert (one.ids.tolist(), one.labels.tolist()) == (other.ids.tolist(), other.labels.tolist())
+
+
+@pytest.mark.usefixtures("no_torch")
+@pytest.mark.parametrize(("objective", "commit"), [("pretrain", True), ("sft", False)])
+def test_no_other_tokens_are_kept(workspace: Workspace, objective: str, commit: bool) -> None:
+    write_lines(workspace.root / "letters.jsonl", letters())
+    _apart(_many(objective), workspace, commit=commit)
+    assert not workspace.tokens.exists()
+
+
+def _interrupted(workspace: Workspace) -> None:
+    with Preparer() as preparer:
+        preparer.ask(_recipe("letters.jsonl"), workspace)
+        raise KeyboardInterrupt
+
+
 @pytest.mark.usefixtures("no_torch")
 def test_nobody_prepares_on_when_the_caller_fails(workspace: Workspace) -> None:
     write_lines(workspace.root / "letters.jsonl", letters())
-    with pytest.raises(KeyboardInterrupt), preparing(_recipe("letters.jsonl"), workspace):
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        _interrupted(workspace)
     children = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "prepare_process"], check=False, stdout=-3)
     assert children.returncode == 1
 

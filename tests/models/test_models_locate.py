@@ -112,7 +112,7 @@ def test_a_packaged_name_is_never_taken_from_the_users_folder(tiny_base: Path, t
 def test_digests_follow_the_bytes(tiny_base: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_base, tmp_path / "model"))
     files = locate("model", tmp_path)
-    assert files.weights() == {"model.safetensors": file_digest(tiny_base / "model.safetensors")}
+    assert files.weights == {"model.safetensors": file_digest(tiny_base / "model.safetensors")}
     before = files.tokenizer()
     (folder / "config.json").write_text("{}", "utf-8")
     assert files.tokenizer() == before

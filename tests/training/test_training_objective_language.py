@@ -156,7 +156,7 @@ def test_a_dressed_text_keeps_its_words_and_learns_the_answer_alone(chat: ChatFo
 
 
 def load_words(chat: ChatFormat, ids: list[int]) -> str:
-    return str(chat._tokenizer.decode(ids))  # type: ignore[attr-defined]
+    return str(chat.tokenizer.decode(ids))  # type: ignore[attr-defined]
 
 
 def test_a_short_text_is_never_dressed(chat: ChatFormat) -> None:

@@ -96,9 +96,9 @@ class ChatFormat:
             template: Jinja source; None for a model that only knows texts.
             end_id: the token that ends a text.
         """
-        self._tokenizer = tokenizer
-        self._encode = encode
-        self._template = template
+        self.tokenizer = tokenizer
+        self.encoder = encode
+        self.source = template
         self.end_id = end_id
         added = tokenizer.added_tokens_decoder.values()
         self._control = ControlTokens(
@@ -109,22 +109,22 @@ class ChatFormat:
 
     def under(self, template: str) -> ChatFormat:
         """The same tokenizer with another template."""
-        return ChatFormat(self._tokenizer, self._encode, template, self.end_id)
+        return ChatFormat(self.tokenizer, self.encoder, template, self.end_id)
 
     @property
     def digest(self) -> str:
         """Digest of the template; part of a run's lineage."""
-        return digest(self._template or "")
+        return digest(self.source or "")
 
     @property
     def template(self) -> str:
-        if self._template is None:
+        if self.source is None:
             raise RecipeError(
                 "the tokenizer has no chat template",
                 expected="a conversation needs one",
                 mend="set model.chat_template to a named one, such as chatml or plain, or train on texts",
             )
-        return self._template
+        return self.source
 
     def render(self, messages: Sequence[Message], *, tools: str = "", answering: bool = False) -> str:
         """The conversation as text; `answering` ends it where the model's answer begins.
@@ -147,7 +147,7 @@ class ChatFormat:
 
     def text(self, text: str) -> Tokens:
         """A plain text: begin token (where there is one), the text, end token; all trained on."""
-        begin = [] if self._tokenizer.bos_token_id is None else [int(self._tokenizer.bos_token_id)]
+        begin = [] if self.tokenizer.bos_token_id is None else [int(self.tokenizer.bos_token_id)]
         (covered,), letters = self._control.cover([text])
         body, _ = self._encode_covered(covered, letters, set())
         reasons: list[Reason] = ["prompt" for _ in begin]
@@ -197,7 +197,7 @@ class ChatFormat:
 
         try:
             # A batch of one, because some versions refuse a conversation without a turn.
-            rendered = self._tokenizer.apply_chat_template(
+            rendered = self.tokenizer.apply_chat_template(
                 [list(turns)],
                 tools=tools,
                 chat_template=self.template,
@@ -262,7 +262,7 @@ class ChatFormat:
         """Ids of a rendered text, uncovered, and the number of ids before each cut."""
         apart = {place + 1 for place, letter in enumerate(text) if letter in letters} if letters else set()
         bare = "".join(letters.get(letter, letter) for letter in text) if letters else text
-        return encode_at(self._encode, bare, cuts | apart, self._control.starts(text))
+        return encode_at(self.encoder, bare, cuts | apart, self._control.starts(text))
 
     def _span(
         self, turns: Sequence[Turn], tools: list[Any] | None, index: int, whole: str, *, ended: bool = False

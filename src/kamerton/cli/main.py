@@ -100,14 +100,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     verb = next((word for word in words if word in VERBS), "")
-    if verb in TAKE_RECIPES and not {"-h", "--help"} & set(words):
-        from kamerton.recipe.llamafactory.flags import as_overrides
-
-        words = as_overrides(words)
-    parser = build_parser(only=verb)
     screen, debug = Screen(json="--json" in words), "--debug" in words
     try:
-        options = _parse(parser, words)
+        parser = build_parser(only=verb)
+        options = _parse(parser, _own_words(verb, words))
         if options.version:
             from importlib.metadata import version
 
@@ -136,6 +132,16 @@ def main(arguments: list[str] | None = None) -> int:
         )
         _refuse(fault, False, screen)
         return 3
+
+
+def _own_words(verb: str, words: list[str]) -> list[str]:
+    """The words with LLaMA-Factory's flags as our `key=value`; the table of keys is read where there is a flag."""
+    flags = {word for word in words if word.startswith("-")} - {"--json", "--debug"}
+    if verb not in TAKE_RECIPES or not flags or {"-h", "--help"} & flags:
+        return words
+    from kamerton.recipe.llamafactory.flags import as_overrides
+
+    return as_overrides(words)
 
 
 def _refuse(error: KamertonError, debug: bool, screen: Screen) -> int:

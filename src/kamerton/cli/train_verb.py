@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from kamerton.cli.progress import TrainingProgress
+    from kamerton.records import RunRecord
     from kamerton.records.folds import CrossValidationRecord
 
 __all__ = ["add_arguments", "run"]
@@ -46,20 +47,42 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
         )
     if options.folds is not None:
         return _folds(options, screen)
+    record = _resumed(options, screen) if options.resume is not None else _trained(options, screen)
+    if record is not None:
+        _say_trained(record, screen)
+    return 0
+
+
+def _trained(options: argparse.Namespace, screen: Screen) -> RunRecord:
+    from kamerton.flows.preparing import Preparer
+
+    processes = _processes(options)
+    with Preparer() as preparer:  # it imports while this process does
+        from kamerton.cli.progress import TrainingProgress
+        from kamerton.flows.train import train_with
+
+        with TrainingProgress(screen) as progress:
+            return train_with(
+                preparer, options.recipe, overrides=options.overrides, processes=processes, on_progress=progress
+            )
+
+
+def _resumed(options: argparse.Namespace, screen: Screen) -> RunRecord | None:
+    """The record, where this process speaks for all that share the run."""
     from kamerton.cli.progress import TrainingProgress
-    from kamerton.flows.train import resume, train
+    from kamerton.flows.train import resume
+
+    if int(os.environ.get("RANK", "0")):
+        resume(options.resume)
+        return None
+    with TrainingProgress(screen) as progress:
+        return resume(options.resume, processes=_processes(options), on_progress=progress)
+
+
+def _say_trained(record: RunRecord, screen: Screen) -> None:
     from kamerton.ground.settings import Workspace
     from kamerton.journal import read_events
 
-    if int(os.environ.get("RANK", "0")):
-        resume(options.resume)  # the main process of the group speaks for all
-        return 0
-    with TrainingProgress(screen) as progress:
-        processes = _processes(options)
-        if options.resume:
-            record = resume(options.resume, processes=processes, on_progress=progress)
-        else:
-            record = train(options.recipe, overrides=options.overrides, processes=processes, on_progress=progress)
     for event in read_events(Workspace.at().runs / record.run_id):
         if event["kind"] == "passed_over":
             screen.say(f"passed over a checkpoint, {event['checkpoint']}")
@@ -72,7 +95,6 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     tested = "test" in record.data.parts and record.data.parts["test"].rows
     screen.say(f"next: kamerton evaluate {record.run_id} --on {'test' if tested else 'FILE'}")
     screen.document(record.model_dump(mode="json"))
-    return 0
 
 
 def _processes(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from kamerton.flows.data_context import token_limit
 from kamerton.flows.forecast import Foreseen, foresee
 from kamerton.flows.foreign_template import template_difference
 from kamerton.flows.prepare import Prepared, prepare
-from kamerton.flows.preparing import preparing
+from kamerton.flows.preparing import Preparer
 from kamerton.flows.sources import OnStep, nobody, whole_rows
 from kamerton.flows.train import load_recipe
 from kamerton.ground.errors import KamertonError
@@ -92,7 +92,8 @@ def check(
     if resolved.translation is not None:
         items += _translation_items(resolved.translation, resolved.recipe, place)
     no_model: list[CheckItem] = []
-    with preparing(resolved.recipe, place, commit=False, on_step=on_step) as ready:
+    with Preparer() as preparer:
+        ready = preparer.ask(resolved.recipe, place, commit=False, on_step=on_step)
         tokens = _checked(no_model, "model", lambda: token_limit(resolved.recipe, place))
         if no_model:  # letters are counted then
             ready = partial(prepare, resolved.recipe, place, commit=False, on_step=on_step)

@@ -60,7 +60,7 @@ def token_limit(
     if not name:
         return None
     from kamerton.models.locate import locate
-    from kamerton.models.tokenizer import chat_format, load_tokenizer
+    from kamerton.models.tokenizer import chat_format, end_id, load_tokenizer
 
     template: str = recipe.model.chat_template if recipe else "tokenizer"
     if model:
@@ -68,8 +68,9 @@ def token_limit(
     else:
         folder = locate(name, workspace.root).folder
     tokenizer = load_tokenizer(folder)
-    # Which token ends a text does not change how many there are.
-    chat = chat_format(tokenizer, template, tokenizer.eos_token_id or 0)
+    # Without any end token training is refused; how many there are can be told all the same.
+    ends = [end for end in (end_id(folder), tokenizer.eos_token_id, 0) if end is not None]
+    chat = chat_format(tokenizer, template, ends[0])
     training = recipe.training if recipe else TrainingSection()
     if training.objective.kind == "pretrain":
         return TokenLimit(chat, name, None)

@@ -112,7 +112,7 @@ def _is_of(run: RunFolder, asked: ResolvedRecipe, sources: Callable[[], dict[str
 
 
 def _same_base(record: RunRecord, recipe: Recipe, place: Workspace) -> bool:
-    return recipe.model.base is None or record.base.weights == locate(recipe.model.base, place.root).weights()
+    return recipe.model.base is None or record.base.weights == locate(recipe.model.base, place.root).weights
 
 
 def _measured(record: RunRecord, place: Workspace, tell: Progress) -> EvaluationRecord:

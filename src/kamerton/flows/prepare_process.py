@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from kamerton.data import Row
 from kamerton.flows.data_context import token_limit
+from kamerton.flows.keep_tokens import keep_tokens, remembering
 from kamerton.flows.prepare import Prepared, prepare
 from kamerton.ground.errors import KamertonError
 from kamerton.ground.memory import peak_bytes
@@ -24,9 +25,10 @@ _FIELDS = [field.name for field in dataclasses.fields(Row)]
 
 def main() -> None:
     """Prepare, and write steps, then the result or the error that ended it, as JSON lines."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits; it ends this one
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # where that one is gone, nobody wants the answer
-    asked = json.load(sys.stdin)
+    if not (text := sys.stdin.read()):
+        return  # it was never asked
+    asked = json.loads(text)
     with os.fdopen(os.dup(1), "w", encoding="ascii") as lines:
         os.dup2(2, 1)  # whatever else is printed is no answer
         try:
@@ -40,13 +42,17 @@ def _prepare(asked: dict[str, Any], lines: IO[str]) -> Prepared:
     workspace = Workspace(Path(asked["root"]), Path(asked["home"]))
     if not _needs_model(recipe):
         without_torch()
-    return prepare(
+    tokens = remembering(token_limit(recipe, workspace))
+    prepared = prepare(
         recipe,
         workspace,
         commit=asked["commit"],
-        tokens=token_limit(recipe, workspace),
+        tokens=tokens,
         on_step=lambda step: _tell(lines, {"step": step}),
     )
+    if asked["commit"]:
+        keep_tokens(recipe, prepared, tokens, workspace)
+    return prepared
 
 
 def _needs_model(recipe: Recipe) -> bool:

@@ -119,7 +119,7 @@ def _base_differences(recorded: RunRecord, name: str, workspace: Workspace) -> l
         files = locate(name, workspace.root)
     except KamertonError as error:
         return [f"base: {error.what} ({name})"]
-    now = files.weights()
+    now = files.weights
     changed = sorted(
         part for part in now.keys() | recorded.base.weights if now.get(part) != recorded.base.weights.get(part)
     )

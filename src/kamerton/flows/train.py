@@ -14,7 +14,7 @@ from kamerton.flows.launch import launch, refuse_in_group
 from kamerton.flows.origin import find_origin
 from kamerton.flows.others import other_models
 from kamerton.flows.prepare import Prepared, prepare_again, weights_again
-from kamerton.flows.preparing import preparing
+from kamerton.flows.preparing import Preparer
 from kamerton.flows.ready import Progress, make_ready
 from kamerton.ground.digests import digest
 from kamerton.ground.errors import KamertonError, VerdictError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kamerton.models.load import LoadedModel
     from kamerton.training.examples import ExampleSet
 
-__all__ = ["Progress", "load_recipe", "resolve_in", "resume", "run_recipe", "train"]
+__all__ = ["Progress", "load_recipe", "resolve_in", "resume", "run_recipe", "train", "train_with"]
 
 LINEAGE = "data_lineage.json"
 """In the run folder before training begins: the versions that a resumption learns from."""
@@ -96,6 +96,29 @@ def train(
         VerdictError: the data check fails, or a loss or gradient became non-finite.
         Interrupted: stopped; the error says how to go on.
     """
+    with Preparer() as preparer:
+        return train_with(
+            preparer,
+            recipe,
+            workspace,
+            overrides=overrides,
+            run_name=run_name,
+            processes=processes,
+            on_progress=on_progress,
+        )
+
+
+def train_with(
+    preparer: Preparer,
+    recipe: ResolvedRecipe | Path | str,
+    workspace: Workspace | None = None,
+    *,
+    overrides: list[str] | None = None,
+    run_name: str | None = None,
+    processes: int = 1,
+    on_progress: Progress | None = None,
+) -> RunRecord:
+    """`train` with a process that was begun before, to lose no time; it is used up."""
     refuse_in_group()
     place = (workspace or Workspace.at()).ensure()
     asked = (
@@ -105,7 +128,7 @@ def train(
     )
     if asked.recipe.model.base is not None:
         locate(asked.recipe.model.base, place.root)
-    prepared = _prepare_passed(asked.recipe, place, alone=processes == 1)
+    prepared = _prepare_passed(asked.recipe, place, preparer, alone=processes == 1)
     run = RunFolder.create(place.runs, asked.recipe.model_dump(mode="json"), run_name or asked.recipe.name)
     if asked.translation is not None:
         _note_translation(asked.translation, run, on_progress)
@@ -132,7 +155,8 @@ def resume(
     recipe = Recipe.model_validate(run.recipe())
     if not (run.path / LINEAGE).exists() and not run.checkpoints.exists():
         # It was killed before it knew what it learns from; one that has learned already must not learn from other rows.
-        _note_data(_prepare_passed(recipe, place, alone=processes == 1), run)
+        with Preparer() as preparer:
+            _note_data(_prepare_passed(recipe, place, preparer, alone=processes == 1), run)
     if processes > 1:
         return launch(run, place, processes, on_progress)
     lineage = DataLineage.read(run.path / LINEAGE)
@@ -148,13 +172,14 @@ def _note_translation(translation: Translation, run: RunFolder, on_progress: Pro
             on_progress({"notice": notice})
 
 
-def _prepare_passed(recipe: Recipe, workspace: Workspace, *, alone: bool) -> Prepared:
+def _prepare_passed(recipe: Recipe, workspace: Workspace, preparer: Preparer, *, alone: bool) -> Prepared:
     """What a run learns from, checked.
 
     Args:
         alone: this process will train.
     """
-    with preparing(recipe, workspace) as prepared:
+    with preparer:
+        prepared = preparer.ask(recipe, workspace)
         if alone:
             _import_training()
         ready = prepared()
@@ -291,7 +316,7 @@ def _base_lineage(recipe: Recipe, loaded: LoadedModel, others: dict[str, str]) -
     return BaseLineage(
         name=files.name if files else "random weights",
         revision=files.revision if files else "",
-        weights=files.weights() if files else {},
+        weights=files.weights if files else {},
         tokenizer=files.tokenizer() if files else "",
         template=loaded.format.digest,
         parameters=sum(weight.numel() for weight in loaded.model.parameters()),

@@ -12,7 +12,6 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
-    GenerationConfig,
     PreTrainedModel,
 )
 from transformers.utils import logging as transformers_logging
@@ -22,7 +21,7 @@ from kamerton.ground.errors import RecipeError
 from kamerton.models.locate import BaseFiles, locate
 from kamerton.models.quantize import Quantization, steady
 from kamerton.models.tensors import damage_errors
-from kamerton.models.tokenizer import chat_format, load_tokenizer
+from kamerton.models.tokenizer import chat_format, end_id, load_tokenizer
 
 __all__ = ["LoadedModel", "load_base", "load_folder", "pick_device"]
 
@@ -112,8 +111,7 @@ def load_folder(
     tokenizer = load_tokenizer(files.folder)
     try:
         config = AutoConfig.from_pretrained(files.folder, trust_remote_code=False)
-        end = _end_id(files.folder)
-        chat = chat_format(tokenizer, template, end)
+        chat = chat_format(tokenizer, template, end_id(files.folder))
         if labels:
             # transformers reads the head at the last token that is not padding.
             config.pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else chat.end_id
@@ -159,11 +157,3 @@ def _model_class(config: Any, labels: tuple[str, ...]) -> Any:
     if type(config) not in AutoModelForSequenceClassification._model_mapping:
         raise RecipeError(f"a {config.model_type} has no classification head in transformers", where="model.base")
     return AutoModelForSequenceClassification
-
-
-def _end_id(folder: Path) -> int | None:
-    """The end token that generation stops at, where the model's own file names one."""
-    if not (folder / "generation_config.json").exists():
-        return None
-    end = GenerationConfig.from_pretrained(folder).eos_token_id
-    return int(end[0] if isinstance(end, list) else end) if end is not None else None

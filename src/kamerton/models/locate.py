@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from kamerton.ground.digests import digest, file_digest
@@ -27,14 +28,15 @@ class BaseFiles:
     folder: Path
     revision: str = ""
 
+    @cached_property
     def weights(self) -> dict[str, str]:
-        """SHA-256 of each weights file."""
+        """SHA-256 of each weights file; they are read once."""
         return {path.name: file_digest(path) for path in sorted(self.folder.glob("*.safetensors"))}
 
     def whole(self) -> str:
         """One digest for weights and configuration: all that decides what the model says of tokens."""
         configuration = sorted(self.folder.glob("*.json"))
-        return digest(self.weights() | {path.name: file_digest(path) for path in configuration})
+        return digest(self.weights | {path.name: file_digest(path) for path in configuration})
 
     def tokenizer(self) -> str:
         """One digest for the tokenizer's files."""

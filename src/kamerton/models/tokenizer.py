@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from kamerton.chat import NAMED, SPECIAL_TOKENS, ChatFormat
 from kamerton.ground.errors import RecipeError
 from kamerton.ground.need import hidden, without_collector
 
-__all__ = ["chat_format", "load_tokenizer", "without_torch"]
+__all__ = ["chat_format", "end_id", "load_tokenizer", "without_torch"]
 
 
 def without_torch() -> None:
@@ -64,6 +65,22 @@ def chat_format(tokenizer: Any, template: str, end_id: int | None = None) -> Cha
     if end is None:
         raise RecipeError("the tokenizer has no end-of-sequence token", where="model.base")
     return ChatFormat(tokenizer, encode, source, int(end))
+
+
+def end_id(folder: Path) -> int | None:
+    """The end token that generation stops at, where the model's own file names one.
+
+    Raises:
+        RecipeError: the file cannot be read.
+    """
+    file = folder / "generation_config.json"
+    if not file.exists():
+        return None
+    try:
+        end = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id")
+        return int(end[0] if isinstance(end, list) else end) if end is not None else None
+    except (OSError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise RecipeError(f"this is no JSON with an end token: {error}", where=str(file)) from error
 
 
 def _needs_tokens(tokenizer: Any, template: str) -> None:

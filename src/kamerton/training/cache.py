@@ -65,10 +65,9 @@ class TokenCache:
 
         A damaged file is made again, which a note tells; a full disk keeps nothing and is no error.
         """
-        # Rewards are given for rows, and not for tokens: that objective remembers them while it builds.
-        if self._folder is None or len(rows) < self._least or builder.options.objective.kind == "grpo":
+        path = self._path(builder, rows, weights)
+        if path is None:
             return builder.examples(rows, weights)
-        path = self._folder / f"{cache_key(builder, rows, weights)}.safetensors"
         try:
             found = _read(path)
             if self._writes:
@@ -79,14 +78,33 @@ class TokenCache:
         except (OSError, ValueError, KeyError, TypeError):
             self.notes.append(f"the cache file {path.name[:16]}... was damaged and is made again")
         built = builder.examples(rows, weights)
-        if not self._writes:
-            return built
+        if self._writes:
+            self._keep(path, built)
+        return built
+
+    def keep(self, builder: Builder, rows: Sequence[Row], weights: Sequence[float] | None = None) -> None:
+        """Make the file that `examples` will find, if it is not there.
+
+        Raises:
+            DataError: as of `builder.examples`.
+        """
+        path = self._path(builder, rows, weights)
+        if path is not None and not path.exists():
+            self._keep(path, builder.examples(rows, weights))
+
+    def _path(self, builder: Builder, rows: Sequence[Row], weights: Sequence[float] | None) -> Path | None:
+        """The file of these examples; None where they are not kept."""
+        # Rewards are given for rows, and not for tokens: that objective remembers them while it builds.
+        if self._folder is None or len(rows) < self._least or builder.options.objective.kind == "grpo":
+            return None
+        return self._folder / f"{cache_key(builder, rows, weights)}.safetensors"
+
+    def _keep(self, path: Path, built: ExampleSet) -> None:
         try:
             _write(path, built)
             self._shrink(path)
         except (StorageError, OSError) as error:
             self.notes.append(f"the tokens are not kept for the next run: {error}")
-        return built
 
     def _shrink(self, newest: Path) -> None:
         """Remove what was not used for longest; another process that reads it keeps what it has."""

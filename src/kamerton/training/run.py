@@ -97,7 +97,7 @@ def open_loop(
     network = Network(loaded, options.compute, processes)
     objective.start(network, parts, told)
     network.share()
-    base = digest([loaded.files.weights(), loaded.files.tokenizer()]) if loaded.files else ""
+    base = digest([loaded.files.weights, loaded.files.tokenizer()]) if loaded.files else ""
     return Loop(network, objective, recipe.method, plan, parts["validation"], own, base)
 
 

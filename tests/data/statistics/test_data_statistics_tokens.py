@@ -48,7 +48,7 @@ def mixed(count: int, seed: int = 1) -> list[Row]:
 @pytest.fixture
 def beyond_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sample of one row: the others are encoded only where a bound asks for it."""
-    monkeypatch.setattr("kamerton.data.statistics.tokens._FEW", 0)
+    monkeypatch.setattr("kamerton.data.statistics.tokens.FEW", 0)
     monkeypatch.setattr("kamerton.data.statistics.tokens._SAMPLE", 1)
 
 
@@ -100,7 +100,7 @@ def test_figures_of_all_rows_are_exact_and_of_a_sample_are_not(
     assert (found.total.method, found.sampled_rows, found.max_length) == ("all rows", 121, None)
     assert found.per_row is not None
     assert (found.per_row.max, found.per_row.min) == (max(counts), min(counts))
-    monkeypatch.setattr("kamerton.data.statistics.tokens._FEW", 60)
+    monkeypatch.setattr("kamerton.data.statistics.tokens.FEW", 60)
     monkeypatch.setattr("kamerton.data.statistics.tokens._SAMPLE", 60)
     part, _ = token_statistics(rows, TokenLimit(chat, "m"))
     assert (part.sampled_rows, part.rows) == (60, 121)
@@ -144,7 +144,7 @@ def test_nothing_is_told_of_no_rows(chat: ChatFormat) -> None:
 
 
 def test_a_bound_that_does_not_hold_is_not_used(chat: ChatFormat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kamerton.data.statistics.tokens._FEW", 0)
+    monkeypatch.setattr("kamerton.data.statistics.tokens.FEW", 0)
     monkeypatch.setattr("kamerton.data.statistics.tokens._SAMPLE", 60)
     rows = mixed(100)
     right = token_statistics(rows, TokenLimit(chat, "m", 64))[0]

@@ -233,7 +233,7 @@ def test_an_adapters_folder(base: LoadedModel, tiny_base: Path, tmp_path: Path) 
     assert base.files is not None
     assert about == {
         "base": str(tiny_base),
-        "base_digest": digest(base.files.weights()),
+        "base_digest": digest(base.files.weights),
         "method": "lora",
         "pissa": False,
         "quantization": None,

@@ -23,11 +23,11 @@ from kamerton.ground.errors import DataError
 from kamerton.records.data import Finding
 from kamerton.records.statistics import Sampled, TokenStatistics
 
-__all__ = ["TokenLimit", "token_statistics"]
+__all__ = ["FEW", "TokenLimit", "token_statistics"]
 
 _SAMPLE = 1500
 """Rows that are encoded for the figures: the mean is then known to about 5 % for lengths as texts have them."""
-_FEW = 3000
+FEW = 3000
 """Up to as many rows the sample is all of them: that is faster than to prove bounds and to draw intervals."""
 _REMEMBERED = 40_000
 """Words whose tokens are remembered."""
@@ -56,7 +56,7 @@ class TokenLimit:
 def token_statistics(rows: Sequence[Row], limit: TokenLimit) -> tuple[TokenStatistics, list[Finding]]:
     """Tokens of rows, and a finding for each row that is cut, has nothing left to learn, or is refused."""
     counter = _Counter(limit)
-    chosen = rows if len(rows) <= _FEW else hash_sample(rows, _SAMPLE)
+    chosen = rows if len(rows) <= FEW else hash_sample(rows, _SAMPLE)
     known = {id(row): counter.encode(row) for row in chosen}
     encoded = [(row, tokens) for row in chosen if not isinstance(tokens := known[id(row)], DataError)]
     if len(chosen) < len(rows):

@@ -57,7 +57,7 @@ def save_finished(loaded: LoadedModel, method: Method, folder: Path) -> None:
     base_name = loaded.files.name if loaded.files else ""
     about: dict[str, Any] = {
         "base": base_name,
-        "base_digest": digest(loaded.files.weights()) if loaded.files else "",
+        "base_digest": digest(loaded.files.weights) if loaded.files else "",
         "method": method.kind,
         "quantization": loaded.quantization.document() if loaded.quantization else None,
         "template": loaded.template,
@@ -141,7 +141,7 @@ def _on_base(folder: Path, root: Path, device: str, about: dict[str, Any]) -> Lo
         labels=about["labels"],
     )
     assert loaded.files is not None
-    if digest(loaded.files.weights()) != about["base_digest"]:
+    if digest(loaded.files.weights) != about["base_digest"]:
         raise StorageError(
             "the base model has other weights than the adapter was trained on",
             where=about["base"],

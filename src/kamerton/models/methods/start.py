@@ -95,7 +95,7 @@ def _check_base(loaded: LoadedModel, folder: Path) -> None:
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError("not a finished model", where=str(folder), expected=f"a whole {MODEL_FILE}") from error
-    if loaded.files is None or belongs != digest(loaded.files.weights()):
+    if loaded.files is None or belongs != digest(loaded.files.weights):
         raise RecipeError(
             "the adapter was trained on another base",
             where=f"method.start_from: {folder}",
