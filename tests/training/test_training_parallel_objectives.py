@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from tiny_project import write_lines
 
 RECIPE = """\
 name: shared
-model: {base: base}
+model: {base: base, quantization: STORED}
 data: {train: [rows.jsonl], split: {validation: 0.15, test: 0.15}, check: {min_train_rows: 10, min_test_rows: 2}}
 method: METHOD
 training:
@@ -58,16 +60,43 @@ def _answered(number: int) -> dict[str, Any]:
 
 LORA, FULL = "{kind: lora, rank: 4}", "{kind: full}"
 GRPO = "{kind: grpo, rewards: ['form:(?s).*[aeiou].*'], group: 4, max_new_tokens: 4, beta: 0.1, passes: 2}"
-SHARED: list[tuple[str, Callable[[int], dict[str, Any]], str, str]] = [
-    ("dpo", _ranked, LORA, "fsdp2"),
-    ("orpo", _ranked, FULL, "ddp"),
-    ("kto", _rated, LORA, "ddp"),
-    ("kto", _rated, FULL, "fsdp2"),
-    ("reward", _ranked, LORA, "fsdp2"),
-    ("classification", _answered, FULL, "fsdp2"),
-    ("classification", _answered, LORA, "ddp"),
-    (GRPO, _answered, LORA, "ddp"),
-    (GRPO, _answered, LORA, "fsdp2"),
+EWC = "sft\n  ewc: {source: rows.jsonl, strength: 10, rows: 8}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training that is shared; the words are those of the recipe."""
+
+    objective: str
+    row: Callable[[int], dict[str, Any]]
+    method: str
+    strategy: str
+    stored: str = "none"
+
+    def __str__(self) -> str:
+        kind, *more = re.findall(r"[a-z0-9]+", self.objective.removeprefix("{kind"))
+        told = [word for word in more if word in ("ewc", "reference")]
+        return "-".join([kind, *told, self.strategy, self.stored]).removesuffix("-none")
+
+    def write(self, file: Path) -> None:
+        text = RECIPE.replace("METHOD", self.method).replace("STRATEGY", self.strategy).replace("STORED", self.stored)
+        file.write_text(text.replace("OBJECTIVE", self.objective), encoding="utf-8")
+
+
+SHARED = [
+    Case("dpo", _ranked, LORA, "fsdp2"),
+    Case("{kind: dpo, reference: base}", _ranked, LORA, "fsdp2"),
+    Case("simpo", _ranked, LORA, "fsdp2"),
+    Case("orpo", _ranked, FULL, "ddp"),
+    Case("kto", _rated, LORA, "ddp"),
+    Case("kto", _rated, FULL, "fsdp2"),
+    Case("reward", _ranked, LORA, "fsdp2"),
+    Case("classification", _answered, FULL, "fsdp2"),
+    Case("classification", _answered, LORA, "ddp"),
+    Case(GRPO, _answered, LORA, "ddp"),
+    Case(GRPO, _answered, LORA, "fsdp2"),
+    Case(EWC, _answered, FULL, "fsdp2"),
+    Case("sft", _answered, LORA, "fsdp2", "nf4"),
 ]
 
 
@@ -98,17 +127,11 @@ def _validations(run: RunFolder) -> list[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("objective", "row", "method", "strategy"),
-    [pytest.param(*case, id=f"{case[0].split(',')[0].split()[-1]}-{case[3]}") for case in SHARED],
-)
-def test_two_processes_learn_as_one_and_go_on_to_the_same_bits(
-    tmp_path: Path, tiny_base: Path, objective: str, row: Callable[[int], dict[str, Any]], method: str, strategy: str
-) -> None:
+@pytest.mark.parametrize("case", SHARED, ids=str)
+def test_two_processes_learn_as_one_and_go_on_to_the_same_bits(tmp_path: Path, tiny_base: Path, case: Case) -> None:
     shutil.copytree(tiny_base, tmp_path / "base")
-    write_lines(tmp_path / "rows.jsonl", [row(number) for number in range(40)])
-    text = RECIPE.replace("METHOD", method).replace("OBJECTIVE", objective).replace("STRATEGY", strategy)
-    (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
+    write_lines(tmp_path / "rows.jsonl", [case.row(number) for number in range(40)])
+    case.write(tmp_path / "recipe.yaml")
     alone, together = _train(tmp_path, "recipe.yaml"), _train(tmp_path, "recipe.yaml", *TOGETHER)
     steps, shared = read_trace(alone.path), read_trace(together.path)
     assert [step.batch for step in shared] == [step.batch for step in steps]
