@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kamerton.flows.rebuild import rebuild
 from kamerton.flows.train import load_recipe, resume, train
-from kamerton.ground.errors import KamertonError, RecipeError, VerdictError
+from kamerton.ground.errors import KamertonError, MachineError, RecipeError, VerdictError
 from kamerton.ground.settings import Workspace
 from kamerton.journal import find_run, list_runs, read_events
 from tiny_project import kamerton, write_project
@@ -81,6 +83,30 @@ def test_a_stopped_run_is_resumed_by_hand(project: Workspace) -> None:
     assert run.state == "stopped"
     record = resume("last", project)
     assert (record.run_id, record.result.steps, record.result.attempts) == (run.run_id, 8, 2)
+
+
+def test_a_run_that_went_on_otherwise_says_so(project: Workspace) -> None:
+    def stop(event: dict[str, Any]) -> None:
+        if event.get("step") == 3:
+            find_run(project, "last").request_stop()
+
+    told: list[str] = []
+    with pytest.raises(KamertonError, match="stopped at step 3"):
+        train("recipe.yaml", project, overrides=["training.max_steps=8"], on_progress=stop)
+    events = find_run(project, "last").path / "events.jsonl"
+    torch, ours = metadata.version("torch"), metadata.version("kamerton")
+    text = events.read_text(encoding="utf-8").replace(f'"torch":"{torch}"', '"torch":"1.0"')
+    events.write_text(text.replace(f'"version":"{ours}"', '"version":"0.0"'), encoding="utf-8")
+    record = resume("last", project, on_progress=lambda event: told.append(event.get("notice", "")))
+    expected = [
+        f"attempt 1 of 2: code: version '0.0', in the last attempt '{ours}'",
+        f"attempt 1 of 2: torch: recorded '1.0', here '{torch}'",
+    ]
+    assert record.attempts_unlike == expected
+    assert any("goes on otherwise than it began" in notice and "'0.0'" in notice for notice in told)
+    with pytest.raises(MachineError, match="attempt 1 of 2: torch"):
+        rebuild("last", project)
+    assert rebuild("last", project, anyway=True).identical
 
 
 def test_a_run_that_lost_its_data_is_not_resumed(project: Workspace) -> None:

@@ -55,10 +55,10 @@ def rebuild(
     changed = what_changed(recorded, run, place) + other
     processes = recorded.environment.processes
     differences = machine_differences(recorded, processes)
-    differences += shared_otherwise(run, 0, recorded.result.steps, processes)
+    differences += shared_otherwise(run, 0, recorded.result.steps, processes) + recorded.attempts_unlike
     if differences and not anyway and not changed:
         raise MachineError(
-            "this machine is of another class than the one that made the model; equal bits cannot be promised:\n    "
+            "equal bits cannot be promised: not all that made the model is of this machine's class:\n    "
             + "\n    ".join(differences),
             where=run.run_id,
             expected=f"machine class {recorded.environment.class_digest}",

@@ -68,7 +68,8 @@ def rebuild_segment(
             raise _shared(run, segment, shared, whole=recorded is not None)
         if differences and not anyway:
             raise _other_class(run, differences)
-        differences += shared
+        # Not refused for what only other attempts had: the segment may stand in the last one.
+        differences += shared + (recorded.attempts_unlike if recorded else [])
         made = _replayed(run, trace, segment, place, on_progress)
         changed = list(made.faults)
     begin, end = segment or (0, 0)

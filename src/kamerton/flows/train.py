@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kamerton.flows.attempts import attempts_unlike, tell_attempt
 from kamerton.flows.foreign_template import settle_template
 from kamerton.flows.launch import launch, refuse_in_group
 from kamerton.flows.origin import find_origin
@@ -25,7 +26,7 @@ from kamerton.journal import RunFolder, find_run
 from kamerton.models.locate import locate
 from kamerton.recipe import Derived, Recipe, RecipeSource, ResolvedRecipe, Translation, read_recipe, resolve
 from kamerton.recipe.objective import own_functions
-from kamerton.records import BaseLineage, DataLineage, RunRecord
+from kamerton.records import BaseLineage, CodeLineage, DataLineage, Environment, RunRecord
 from kamerton.records.data import DataReport
 
 if TYPE_CHECKING:
@@ -252,6 +253,9 @@ def run_recipe(
                     on_progress({"notice": note})
             base = _base_lineage(recipe, loaded, other_models(recipe, workspace))
             code = capture_code(own_functions(recipe.training.objective))
+            environment = capture_environment(device, threads, processes=group.world)
+            if group.main:
+                _tell_attempt(run, code, environment, on_progress)
         learned = {name: built.examples for name, built in examples.items()}
         result = run_training(loaded, objective, learned, recipe, run, on_progress, processes=group)
         # At the end, where it holds up no first step; the class of a machine does not change in between.
@@ -265,8 +269,9 @@ def run_recipe(
             data=lineage,
             base=base,
             code=code,
-            environment=capture_environment(device, threads, measured.hash, group.world),
+            environment=environment.model_copy(update={"probe": measured.hash}),
             result=result,
+            attempts_unlike=attempts_unlike(run),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         if group.main:
@@ -277,6 +282,14 @@ def run_recipe(
             {"notice": f"a tracker is behind ({follower.report.reason}); kamerton sync {run.run_id} catches up"}
         )
     return record
+
+
+def _tell_attempt(run: RunFolder, code: CodeLineage, environment: Environment, on_progress: Progress | None) -> None:
+    tell_attempt(run, code, environment)
+    unlike = attempts_unlike(run)
+    if unlike and on_progress:
+        told = "; ".join(unlike[:3]) + (f"; and {len(unlike) - 3} more" if len(unlike) > 3 else "")
+        on_progress({"notice": f"the run goes on otherwise than it began, and may not come out the same again: {told}"})
 
 
 @contextmanager

@@ -136,5 +136,8 @@ class RunRecord(Record):
     code: CodeLineage
     environment: Environment
     result: RunResult
+    attempts_unlike: list[str] = []
+    """How attempts before the last one differed from it in code or machine class, one sentence each; equal bits cannot
+    be promised then. Empty in records from before it."""
     finished: str
     """UTC, ISO 8601."""
