@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from kamerton.flows.follow import new_events
@@ -45,22 +46,31 @@ def launch(
         Interrupted: stopped; the error says how to go on.
         MachineError: a process died; the last checkpoint is whole.
     """
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command += ["-m", "kamerton", "train", "--resume", str(run.path)]
     # A chatter of warnings about its defaults would hide what the run says.
     environment = os.environ | {"KAMERTON_HOME": str(workspace.home), "TORCH_CPP_LOG_LEVEL": "ERROR"}
     environment.setdefault("OMP_NUM_THREADS", "1")
     log = run.path / LOG
     with (
         log.open("ab") as told_there,
+        TemporaryDirectory(prefix="kamerton-launch-") as scratch,
         subprocess.Popen(
-            command, env=environment, cwd=workspace.root, stdout=told_there, stderr=subprocess.STDOUT
+            _command(run, processes, scratch),
+            env=environment,
+            cwd=workspace.root,
+            stdout=told_there,
+            stderr=subprocess.STDOUT,
         ) as group,
     ):
         _wait(group, run, told or (lambda event: None))
     if run.record_file.exists():
         return RunRecord.read(run.record_file)
     raise _failure(run, group.returncode)
+
+
+def _command(run: RunFolder, processes: int, scratch: str) -> list[str]:
+    # torchrun would leave a folder of its own behind, one a run.
+    torchrun = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", f"--log-dir={scratch}"]
+    return [sys.executable, "-m", *torchrun, "-m", "kamerton", "train", "--resume", str(run.path)]
 
 
 def refuse_in_group() -> None:
