@@ -24,7 +24,7 @@ def test_check_says_what_was_checked(finished: Finished) -> None:
     assert document["passed"]
     names = [item["name"] for item in document["items"]]
     assert {"recipe", "rows", "readable", "test_power", "leaks", "privacy", "truncated", "data"} < set(names)
-    assert names[-5:] == ["prompts", "memory", "time", "disk", "machine class"]
+    assert names[-6:] == ["prompts", "weights", "memory", "time", "disk", "machine class"]
     assert document["forecast"]["steps"] == 20
     assert document["data"]["rows_ok"] == 72
     assert {value["origin"] for value in document["values"]} == {"file", "default", "derived"}

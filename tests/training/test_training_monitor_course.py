@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -210,3 +211,21 @@ def test_a_few_slow_steps_are_no_drop() -> None:
 def test_a_failure_of_the_machine_is_told_and_one_of_the_numbers_only_once() -> None:
     assert kinds([step(1, 2.0), Failed(1, "the disk is full", "StorageError")]) == ["failed"]
     assert kinds([step(1, 2.0), step(2, math.nan), Failed(2, "the loss became nan", "VerdictError")]) == ["non_finite"]
+
+
+@pytest.mark.parametrize(
+    ("start", "change", "kind"), [(-0.4, -0.2, None), (-0.4, 0.1, "rate_too_high"), (-0.4, 0.0, "under_fitting")]
+)
+def test_a_loss_below_zero_is_judged_by_its_size(start: float, change: float, kind: str | None) -> None:
+    """Such as minus a mean reward."""
+    records = [replace(FACTS, rewarded=True), step(1, 0.0), checked(1, start + change, over_start=change), Ended(1)]
+    assert kinds(records) == ([kind] if kind else [])
+
+
+def test_a_validation_that_was_nan_at_first_is_passed_over() -> None:
+    records: list[Record] = [FACTS, *steps([falling(number) for number in range(1, 61)])]
+    losses = [math.nan, 1.0, 1.2, 1.4]
+    for number, loss in enumerate(losses):
+        over = None if number < 2 else loss - 1.0
+        records.insert(len(records) - 3 * (4 - number), checked(46 + 3 * number, loss, over_lowest=over))
+    assert "over_fitting" in kinds(records)

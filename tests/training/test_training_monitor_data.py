@@ -44,6 +44,7 @@ def _facts(training: list[Example], validation: list[Example] | None = None) -> 
         ({"distinct": 500}, "duplicates"),
         ({"masked": 200}, "masked"),
         ({"learned_share": 0.001}, "masked"),
+        ({"learned_share": 0.001, "masked": 1}, "masked"),
         ({"leaked": 10}, "leak"),
         ({"judged": 100, "mixed": 40}, "languages"),
         ({"paired": 400, "chance": 0.4}, "answers"),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
-from monitor_samples import falling
+from monitor_samples import falling, wobble
 
 from kamerton.ground.errors import DataError, RequestError
 from kamerton.training.monitors import diagnose
 from kamerton.training.monitors.foreign import read_foreign
+from kamerton.training.monitors.history import Step
 
 
 def _state(folder: Path, history: list[dict[str, Any]], steps: int = 400) -> Path:
@@ -60,6 +62,54 @@ def test_a_llamafactory_log_is_read(tmp_path: Path) -> None:
     assert any("grad_norm" in sentence for sentence in run.unjudged)
 
 
+def test_a_log_whose_last_line_is_half_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "trainer_log.jsonl"
+    lines = [{"current_steps": n, "total_steps": 90, "loss": 2.0, "lr": 1e-4} for n in range(1, 61)]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    path.write_text(text + text[:20], encoding="utf-8")
+    run = read_foreign(path)
+    assert len([record for record in run.records if isinstance(record, Step)]) == 60
+    assert diagnose(run.records) == []
+    said = " ".join(run.unjudged)
+    assert "the last line" in said
+    assert "does not reach" in said
+
+
+@pytest.mark.parametrize("more", [{"global_step": 405}, {"log_history": {"step": 405, "train_runtime": 3.0}}])
+def test_the_end_counts_though_its_last_steps_were_not_logged(tmp_path: Path, more: dict[str, Any]) -> None:
+    history = [{"step": 10 * n, "loss": 2.0 + 0.01 * wobble(n), "learning_rate": 1e-4} for n in range(1, 41)]
+    state: dict[str, Any] = {"log_history": history, "max_steps": 405, "global_step": 400}
+    path = tmp_path / "trainer_state.json"
+    path.write_text(json.dumps(state), encoding="utf-8")
+    assert diagnose(read_foreign(path).records) == []
+    if "log_history" in more:
+        more = {"log_history": [*history, more["log_history"]]}
+    path.write_text("\ufeff" + json.dumps(state | more), encoding="utf-8")
+    assert [alarm.kind for alarm in diagnose(read_foreign(path).records)] == ["under_fitting"]
+
+
+def test_numbers_that_are_none_are_passed_over(tmp_path: Path) -> None:
+    history = _history(40)
+    history[3]["learning_rate"] = math.nan
+    history.insert(5, {"step": math.inf, "loss": 2.0})
+    run = read_foreign(_state(tmp_path, history))
+    assert diagnose(run.records) == []
+    history[7]["loss"] = 10**400
+    (alarm,) = diagnose(read_foreign(_state(tmp_path, history)).records)
+    assert alarm.kind == "non_finite"
+
+
+@pytest.mark.parametrize("trend", [0.001, -0.001])
+def test_the_loss_of_learning_from_rewards_is_not_taken_for_progress(tmp_path: Path, trend: float) -> None:
+    history = [
+        {"step": n, "loss": 0.01 * wobble(n) + trend * n, "grad_norm": 1.0, "learning_rate": 1e-5, "reward": n / 400}
+        for n in range(1, 401)
+    ]
+    run = read_foreign(_state(tmp_path, history))
+    assert {alarm.kind for alarm in diagnose(run.records)} <= {"divergence"}
+    assert any("rewards" in sentence for sentence in run.unjudged)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -71,6 +121,8 @@ def test_a_llamafactory_log_is_read(tmp_path: Path) -> None:
         '{"log_history": [3]}',
         '{"log_history": [{"step": 1}]}',
         "null\n3",
+        "[" * 200_000,
+        '{"current_steps": 1, "loss": 2.0}\nhalf\n{"current_steps": 2, "loss": 2.0}\n',
     ],
 )
 def test_what_is_no_log_is_refused(tmp_path: Path, text: str) -> None:

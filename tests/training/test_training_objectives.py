@@ -22,6 +22,9 @@ from kamerton.recipe import (
     TrainingSection,
     objective_faults,
 )
+from kamerton.training.monitors import diagnose
+from kamerton.training.monitors.facts import example_facts
+from kamerton.training.monitors.history import Facts
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "pretrain": {},
@@ -77,6 +80,17 @@ def test_the_layout_of_a_step_changes_neither_loss_nor_gradients(name: str, tiny
 def test_the_loss_falls(name: str, tiny_base: Path) -> None:
     losses = made(tiny_base, name).train(5)
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", quick(list(VARIANTS), "sft", "dpo", "classification", "grpo"))
+def test_sound_examples_raise_no_alarm(name: str, tiny_base: Path) -> None:
+    tried = made(tiny_base, name)
+    loaded, objective = tried.network.loaded, tried.objective
+    facts = example_facts(
+        tried.examples, [], {loaded.format.end_id}, max_length=96, seed=1, answered=objective.builder.answered
+    )
+    alarms = diagnose([Facts(rewarded=objective.rewarded, **facts)])
+    assert {alarm.kind for alarm in alarms} <= {"few_rows", "duplicates"}
 
 
 @pytest.mark.parametrize("name", quick(["dpo", "orpo", "simpo", "kto", "reward", "classification"], "reward"))

@@ -61,11 +61,11 @@ class TrainingProgress:
     def __call__(self, event: dict[str, Any]) -> None:
         """Take a `notice`, an `alarm`, a validation (`validation_loss`) or a step."""
         if "notice" in event:
-            self._screen.say(event["notice"])
+            self._screen.tell(event["notice"])
         elif event.get("kind") == "alarm":
             self._board.tell_alarm(event)
             if self._live is None:
-                self._screen.say(self._board.newest_alarm())
+                self._screen.tell(self._board.newest_alarm())
         elif "validation_loss" in event:
             self._board.tell_validation(event.get("step", self._board.step), float(event["validation_loss"]))
         else:

@@ -37,6 +37,10 @@ class Screen:
         text = isinstance(part, str)
         self.console.print(shown(part) if isinstance(part, str) else part, style=style, soft_wrap=text)
 
+    def tell(self, sentence: str) -> None:
+        """A sentence for people, broken between words where the terminal is too narrow for it."""
+        self.console.print(shown(sentence), soft_wrap=not self.console.is_terminal)
+
     def document(self, value: Any) -> None:
         """The result as JSON, where `--json` asked for it."""
         if self.json:

@@ -196,11 +196,14 @@ def _need_items(foreseen: Foreseen, workspace: Workspace) -> list[CheckItem]:
     """Memory, time and disk beside what there is."""
     found, room = foreseen.forecast, foreseen.room
     memory, disk, mib = found.memory, found.disk, 2**20
+    share = found.trainable / max(found.parameters, 1)
+    moving = f"{found.trainable:,} of {found.parameters:,} move ({share:.2%})"
     how = f"{found.measured_steps} steps measured" if found.measured_steps else "reckoned by shapes"
     there = f"{room / mib:,.0f} MiB " + ("free" if found.machine == "this machine" else f"of a {found.machine}")
     text = f"about {memory.likely / mib:,.0f} ({memory.low / mib:,.0f} to {memory.high / mib:,.0f}) of {there}; {how}"
     fits = memory.likely <= room
-    items = [CheckItem("memory", fits, "; ".join([text, *foreseen.advice]), doubtful=memory.high > room)]
+    items = [CheckItem("weights", found.trainable > 0, moving)]
+    items += [CheckItem("memory", fits, "; ".join([text, *foreseen.advice]), doubtful=memory.high > room)]
     if found.seconds is not None:
         low, likely, high = (duration(each) for each in found.seconds)
         text = f"about {likely} ({low} to {high}) for {found.amount.steps:,} steps"

@@ -24,7 +24,7 @@ class Diagnosis:
     name: str
     alarms: list[Alarm]
     unjudged: list[str] = field(default_factory=list)
-    """A sentence for each symptom that a foreign log cannot show."""
+    """A sentence for each symptom that could not be looked for: the log does not show it, or the run has not ended."""
 
     @property
     def passed(self) -> bool:
@@ -54,7 +54,8 @@ def diagnose(name: str, workspace: Workspace | None = None) -> Diagnosis:
 
     path = _foreign_log(Path(name).expanduser())
     if path is None:
-        return Diagnosis(name, diagnose_run(find_run(workspace or Workspace.at(), name)))
+        run = find_run(workspace or Workspace.at(), name)
+        return Diagnosis(name, diagnose_run(run), _not_ended(run))
     foreign = read_foreign(path)
     return Diagnosis(str(path), alarms_of(foreign.records), foreign.unjudged)
 
@@ -66,6 +67,12 @@ def diagnose_run(run: RunFolder) -> list[Alarm]:
 
     asked = run.recipe().get("training", {}).get("alarms", {})
     return alarms_of(run_records(run.path), AlarmsSection.model_validate(asked))
+
+
+def _not_ended(run: RunFolder) -> list[str]:
+    if run.record_file.exists():
+        return []
+    return [f"what is judged at the end (under_fitting, rate_too_low): the run is {run.state}"]
 
 
 def _foreign_log(path: Path) -> Path | None:

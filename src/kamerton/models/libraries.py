@@ -24,6 +24,8 @@ def _availability() -> list[Any]:
 
 
 def _import() -> None:
+    # bitsandbytes would warn that nothing is fetched, and with 8 bits at each layer that its input is cast to fp16.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     # Where transformers was imported before, it remembers what is installed: then only the fetching is kept off.
     fresh = not {"transformers", "peft"} & sys.modules.keys()
     with without_collector(), hidden(*(("bitsandbytes", "scipy", "sklearn") if fresh else ("kernels",))):
@@ -41,8 +43,6 @@ def bitsandbytes() -> Any:
     Raises:
         MissingExtraError: it is not installed.
     """
-    # It would warn of the refusal, and with 8 bits at each layer that its input is cast to fp16.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     with hidden("kernels"):
         found = need("bitsandbytes", "quantization")
     for asked in _availability():

@@ -89,7 +89,7 @@ def _that_fit(recipe: Recipe, shape: Shape, room: int, usual: int, on_gpu: bool)
     batch = 1
     while batch < _MOST_EXAMPLES and peak(2 * batch * sequences * longest, twice) <= room:
         batch *= 2
-    found["training.batch_size"] = Derived(batch, f"examples of {longest} tokens that fit into one pass, at most 32")
+    found["training.batch_size"] = Derived(batch, f"examples of {longest} tokens that memory holds at once, at most 32")
     return found
 
 

@@ -128,10 +128,14 @@ def watch(loop: Loop, parts: dict[str, list[Example]], told: Told) -> None:
     facts = {
         "steps": loop.plan.steps,
         "steps_per_epoch": loop.plan.steps_per_epoch,
+        "rewarded": loop.objective.rewarded,
         "overridden": loaded.template != "tokenizer" and bool(loaded.tokenizer.chat_template),
     }
     if loop.step == 0:
-        facts |= example_facts(parts["train"], loop.validation, ends, options.max_length, options.seed)
+        answered = loop.objective.builder.answered
+        facts |= example_facts(
+            parts["train"], loop.validation, ends, options.max_length, options.seed, answered=answered
+        )
     probes = Probes(loop.network, loop.objective, loop.validation, parts.get("general", []))
     loop.alarms.begin(loop.step, facts, probes, told)
 

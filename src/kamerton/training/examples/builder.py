@@ -38,6 +38,8 @@ class Builder(ABC):
 
     kinds: ClassVar[frozenset[RowKind]]
     """Rows that it makes them of."""
+    answered: ClassVar[bool] = True
+    """Whether the examples hold the answers that are learned."""
 
     def __init__(self, options: TrainingSection, model: TextModel) -> None:
         """

@@ -19,6 +19,7 @@ class Labelled(Builder):
     """One example a row; its value is the number of its label."""
 
     kinds: ClassVar[frozenset[RowKind]] = frozenset({"text", "conversation"})
+    answered: ClassVar[bool] = False
 
     def build(self, rows: Sequence[Row], weights: Sequence[float]) -> ExampleSet:
         assert isinstance(self.options.objective, ClassificationObjective)

@@ -18,6 +18,7 @@ class Prompts(Builder):
     """One example a row, of which nothing is learned yet. Rows are remembered: answers are judged by them."""
 
     kinds: ClassVar[frozenset[RowKind]] = frozenset({"conversation"})
+    answered: ClassVar[bool] = False
 
     def __init__(self, options: TrainingSection, model: TextModel) -> None:
         super().__init__(options, model)

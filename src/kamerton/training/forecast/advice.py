@@ -15,6 +15,9 @@ __all__ = ["advice"]
 
 Change = dict[str, Any]
 
+_NOTHING = 1.0 - 1e-6
+"""Share of what was needed before: a change that leaves all of it is no advice."""
+
 
 def advice(recipe: Recipe, shape: Shape, amount: Amount, room: int, likely: float, *, gpu: bool) -> list[str]:
     """A sentence for each change, together with those before it; it ends with the first that makes it fit.
@@ -25,23 +28,30 @@ def advice(recipe: Recipe, shape: Shape, amount: Amount, room: int, likely: floa
         gpu: memory of a GPU.
     """
     scale = likely / max(need_of(recipe, shape, largest_pass(recipe, amount, shape), gpu=gpu).peak, 1)
+
+    def peak(tried: Recipe, processes: int = 1) -> float:
+        length = min(amount.longest or tried.training.max_length, tried.training.max_length)
+        tokens = max(length, min(tried.training.compute.pass_tokens, largest_pass(tried, amount, shape)))
+        return scale * need_of(tried, shape, tokens, gpu=gpu, processes=processes).peak
+
     said = []
-    changed = recipe
+    changed, lowest = recipe, likely
     for text, changes in _changes(recipe, amount):
-        changed = _with(changed, changes)
-        length = min(amount.longest or changed.training.max_length, changed.training.max_length)
-        tokens = max(length, min(changed.training.compute.pass_tokens, largest_pass(changed, amount, shape)))
-        peak = scale * need_of(changed, shape, tokens, gpu=gpu).peak
-        fits = peak <= room
-        said.append(f"{text}: about {peak / 2**20:,.0f} MiB" + (", which fits" if fits else ""))
+        tried = _with(changed, changes)
+        needed = peak(tried)
+        if needed > _NOTHING * lowest:
+            continue
+        changed, lowest = tried, needed
+        fits = needed <= room
+        said.append(f"{text}: about {needed / 2**20:,.0f} MiB" + (", which fits" if fits else ""))
         if fits:
             return said
     for processes in (2, 4, 8):
-        need = need_of(changed, shape, tokens, gpu=gpu, processes=processes)
-        if scale * need.peak <= room:
+        needed = peak(changed, processes)
+        if needed <= room:
             said.append(
                 f"training.parallel.strategy=fsdp2 with --processes {processes} on as many machines or GPUs: about "
-                f"{scale * need.peak / 2**20:,.0f} MiB each, which fits"
+                f"{needed / 2**20:,.0f} MiB each, which fits"
             )
             return said
     return [*said, "even so it does not fit: take a smaller model"]

@@ -22,11 +22,18 @@ _PERMUTATIONS = 999
 
 
 def example_facts(
-    training: Sequence[Example], validation: Sequence[Example], ends: Collection[int], max_length: int, seed: int
+    training: Sequence[Example],
+    validation: Sequence[Example],
+    ends: Collection[int],
+    max_length: int,
+    seed: int,
+    *,
+    answered: bool = True,
 ) -> dict[str, Any]:
     """Fields of `Facts` that examples answer.
 
     Args:
+        answered: the examples hold the answers that are learned; without them there is none to look at.
         ends: tokens that end a turn or a text.
         max_length: an example as long as this was cut, so that its end is not looked at.
     """
@@ -39,10 +46,10 @@ def example_facts(
     return {
         "examples": len(training),
         "distinct": len(known),
-        "learned_share": sum(example.trained for example in training) / tokens if tokens else None,
+        "learned_share": sum(example.trained for example in training) / tokens if tokens and answered else None,
         "validation": len(validation),
         "leaked": sum(_digest(example) in known for example in validation),
-        "closed": sum(closed) / len(closed) if closed else None,
+        "closed": sum(closed) / len(closed) if closed and answered else None,
         "paired": len(sample),
         "chance": dependence(sample, seed) if len(sample) > 1 else None,
     }

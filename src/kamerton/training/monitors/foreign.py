@@ -25,6 +25,29 @@ class ForeignRun:
     """A sentence for each symptom that the file cannot show."""
 
 
+@dataclass(frozen=True)
+class _Log:
+    """A log as it was written."""
+
+    entries: list[Mapping[str, Any]]
+    planned: int | None
+    """Steps that were planned."""
+    cut_off: bool = False
+    """The last line was not written to its end."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the training came to its end, as far as the log tells: its last steps may not have been logged."""
+        reached = max((step for entry in self.entries if (step := _step(entry)) is not None), default=0)
+        summed_up = any("train_runtime" in entry for entry in self.entries)
+        return summed_up or self.planned is None or reached >= self.planned
+
+    @property
+    def rewarded(self) -> bool:
+        """Whether it learned from rewards: TRL names them so."""
+        return any("reward" in entry for entry in self.entries)
+
+
 def read_foreign(path: Path) -> ForeignRun:
     """Read a log of a finished or running training.
 
@@ -33,78 +56,112 @@ def read_foreign(path: Path) -> ForeignRun:
         DataError: it is neither of the two kinds, or has no step in it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"the file cannot be read: {error}", where=str(path)) from error
-    lines, planned = _lines(text, path)
-    records: list[Record] = [Facts(steps=planned)]
-    records += _records(lines)
+    log = _state(text) or _lines(text)
+    if log is None:
+        raise DataError(
+            "not a log of a training",
+            where=str(path),
+            expected="transformers' trainer_state.json or LLaMA-Factory's trainer_log.jsonl",
+        )
+    records: list[Record] = [Facts(steps=log.planned, rewarded=log.rewarded), *_records(log.entries)]
     steps = [record for record in records if isinstance(record, Step)]
     if not steps:
         raise DataError("the log has no step with a loss", where=str(path), expected="loss and step")
-    if planned is None or steps[-1].step >= planned:
+    if log.ended:
         records.append(Ended(steps[-1].step))
-    return ForeignRun(records, _unjudged(records, steps))
+    return ForeignRun(records, _unjudged(records, steps, log))
 
 
-def _lines(text: str, path: Path) -> tuple[list[Mapping[str, Any]], int | None]:
-    """The log's entries, and the steps that were planned."""
-    wrong = DataError(
-        "not a log of a training",
-        where=str(path),
-        expected="transformers' trainer_state.json or LLaMA-Factory's trainer_log.jsonl",
-    )
+def _state(text: str) -> _Log | None:
+    """A `trainer_state.json`."""
+    whole = _parsed(text)
+    if not isinstance(whole, dict) or not _entries(whole.get("log_history")):
+        return None
+    history = [*whole["log_history"], {"step": whole.get("global_step")}]
+    return _Log(history, _planned(whole.get("max_steps")))
+
+
+def _lines(text: str) -> _Log | None:
+    """A `trainer_log.jsonl`; its last line may be half written."""
+    lines = [_parsed(line) for line in text.splitlines() if line.strip()]
+    cut_off = len(lines) > 1 and lines[-1] is None and not text.endswith("\n")
+    entries = lines[:-1] if cut_off else lines
+    if not entries or not _entries(entries):
+        return None
+    return _Log(entries, _planned(entries[-1].get("total_steps")), cut_off)
+
+
+def _parsed(text: str) -> Any:
     try:
-        whole = json.loads(text)
-    except ValueError:
-        whole = None
-    if isinstance(whole, dict) and "log_history" in whole:
-        lines, planned = whole["log_history"], whole.get("max_steps")
-    else:
-        try:
-            lines = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except ValueError:
-            raise wrong from None
-        planned = lines[-1].get("total_steps") if lines and isinstance(lines[-1], dict) else None
-    if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines):
-        raise wrong
-    return lines, int(planned) if isinstance(planned, int) and planned > 0 else None
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
-def _records(lines: list[Mapping[str, Any]]) -> Iterator[Record]:
-    for line in lines:
-        step = _value(line, "step", "current_steps")
+def _entries(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+
+
+def _planned(value: Any) -> int | None:
+    return value if type(value) is int and value > 0 else None
+
+
+def _records(entries: list[Mapping[str, Any]]) -> Iterator[Record]:
+    for entry in entries:
+        step = _step(entry)
         if step is None:
             continue
-        if (loss := _value(line, "loss")) is not None:
+        if (loss := _number(entry, "loss")) is not None:
             yield Step(
-                int(step),
+                step,
                 loss,
-                _value(line, "grad_norm"),
-                _value(line, "learning_rate", "lr"),
-                tokens_per_second=_value(line, "tokens_per_second", "throughput"),
-                epoch=_value(line, "epoch"),
+                _number(entry, "grad_norm"),
+                _finite(entry, "learning_rate", "lr"),
+                tokens_per_second=_finite(entry, "tokens_per_second", "throughput"),
+                epoch=_finite(entry, "epoch"),
             )
-        if (loss := _value(line, "eval_loss")) is not None:
-            yield Evaluation(int(step), loss)
+        if (loss := _number(entry, "eval_loss")) is not None:
+            yield Evaluation(step, loss)
 
 
-def _value(line: Mapping[str, Any], *names: str) -> float | None:
-    return next((float(line[name]) for name in names if _is_number(line.get(name))), None)
+def _step(entry: Mapping[str, Any]) -> int | None:
+    step = _finite(entry, "step", "current_steps")
+    return None if step is None else int(step)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _finite(entry: Mapping[str, Any], *names: str) -> float | None:
+    value = _number(entry, *names)
+    return value if value is not None and math.isfinite(value) else None
 
 
-def _unjudged(records: list[Record], steps: list[Step]) -> list[str]:
+def _number(entry: Mapping[str, Any], *names: str) -> float | None:
+    return next((_as_float(entry[name]) for name in names if type(entry.get(name)) in (int, float)), None)
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _unjudged(records: list[Record], steps: list[Step], log: _Log) -> list[str]:
     """What the records cannot show, a sentence each."""
     said = [
         "forgetting: the log has no general set measured against the base",
         "data (rows, answers, template, languages, leak, loader): the log does not say what was learned from",
     ]
-    if not any(isinstance(record, Evaluation) for record in records):
+    if log.rewarded:
+        said.append("learning_rate, plateau, under_fitting, over_fitting: the loss steers towards rewards")
+    elif not any(isinstance(record, Evaluation) for record in records):
         said.append("over_fitting: the log has no eval_loss")
+    if not log.ended:
+        said.append("what is judged at the end (under_fitting, rate_too_low): the log does not reach it")
+    if log.cut_off:
+        said.append("the last line: it was not written to its end")
     if all(step.tokens_per_second is None for step in steps):
         said.append("throughput: the log has no tokens a second")
     if all(step.grad_norm is None for step in steps):

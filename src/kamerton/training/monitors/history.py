@@ -42,6 +42,8 @@ class Facts:
     """Share of the whole examples whose last learned token ends a turn."""
     overridden: bool = False
     """Another chat template is used than the base's own."""
+    rewarded: bool = False
+    """The losses of steps steer towards rewards and do not tell how well the model does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,11 @@ class History:
     def step(self) -> int:
         """The last step told of."""
         return self.steps[-1].step if self.steps else 0
+
+    @property
+    def telling(self) -> list[Step]:
+        """Steps whose finite loss tells how well the model does."""
+        return [] if self.facts.rewarded else [step for step in self.steps if step.finite]
 
     def add(self, record: Record) -> None:
         """Take a record in."""

@@ -39,17 +39,17 @@ class RateTooHigh(Monitor):
     def take(self, record: Record, history: History) -> Alarm | None:
         evidence, step = None, history.step
         match record:
-            case Step() if record.finite and len(self._losses) < EARLY:
+            case Step() if record.finite and not history.facts.rewarded and len(self._losses) < EARLY:
                 self._losses.append(record.loss)
                 evidence = self._rise()
             case Evaluation(over_start=Paired() as over) if not self._validated:
                 self._validated = True
                 start = record.loss - over.change
-                if over.surely_above > WORSE * start:
+                if over.surely_above > WORSE * abs(start):
                     evidence = f"validation loss {record.loss:.3f}, before the first step {start:.3f}: {over}"
         if evidence is None:
             return None
-        norms = [step.grad_norm for step in history.steps[-RECENT:] if step.grad_norm is not None]
+        norms = [step.grad_norm for step in history.steps[-RECENT:] if step.finite and step.grad_norm is not None]
         told = f"; gradient norm {median(norms):.2f}" if norms else ""
         return Alarm(
             "rate_too_high",
@@ -65,7 +65,7 @@ class RateTooHigh(Monitor):
         if len(self._losses) < FIRST + RECENT:
             return None
         first, recent = median(self._losses[:FIRST]), median(self._losses[-RECENT:])
-        if recent <= RISE * first:
+        if recent - first <= (RISE - 1.0) * abs(first):
             return None
         return f"loss {recent:.3f} (median of {RECENT} steps) after {first:.3f} in the first {FIRST}"
 
@@ -113,7 +113,7 @@ def _by_validation(history: History) -> str | None:
     assert last.over_start is not None
     first, whole = -middle.over_start.change, -last.over_start.change
     start = last.loss + whole
-    if not 0.2 <= half <= 0.8 or last.over_start.surely_below >= 0.0 or whole >= SMALL * start or first <= 0.0:
+    if not 0.2 <= half <= 0.8 or last.over_start.surely_below >= 0.0 or whole >= SMALL * abs(start) or first <= 0.0:
         return None
     share = ((whole - first) / (1.0 - half)) / (first / half)
     if share < LINEAR:
@@ -126,7 +126,7 @@ def _by_validation(history: History) -> str | None:
 
 def _by_training(history: History) -> str | None:
     """By the mean losses of three thirds of the way."""
-    if any(each.over_start is not None for each in history.evaluations):
+    if history.facts.rewarded or any(each.over_start is not None for each in history.evaluations):
         return None
     way = _way(history)
     parts: list[list[float]] = [[], [], []]
@@ -137,6 +137,6 @@ def _by_training(history: History) -> str | None:
         return None
     (early, error_early), (late, error_late) = fall(parts[0], parts[1]), fall(parts[1], parts[2])
     surely = early > 2.0 * error_early and late > 2.0 * error_late
-    if not surely or late < LINEAR * early or early + late >= SMALL * fmean(parts[0]):
+    if not surely or late < LINEAR * early or early + late >= SMALL * abs(fmean(parts[0])):
         return None
     return f"mean loss {', '.join(f'{fmean(part):.3f}' for part in parts)} in three thirds of the way"

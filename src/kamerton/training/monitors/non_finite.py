@@ -23,10 +23,9 @@ class NonFinite(Monitor):
     def take(self, record: Record, history: History) -> Alarm | None:
         match record:
             case Step() if not record.finite:
-                loss = not math.isfinite(record.loss)
-                name, value = ("loss", record.loss) if loss else ("gradient norm", record.grad_norm)
+                name = "gradient norm" if math.isfinite(record.loss) else "loss"
             case Evaluation() if not math.isfinite(record.loss):
-                name, value = "validation loss", record.loss
+                name = "validation loss"
             case _:
                 return None
         before = next((step for step in reversed(history.steps) if step.finite), None)
@@ -37,7 +36,8 @@ class NonFinite(Monitor):
             record.step,
             "error",
             f"the {name} is not a number",
-            f"{name} {value} at step {record.step}{told}",
+            # The journal does not tell nan from infinite, and what is told live is what is told from it.
+            f"{name} nan or infinite at step {record.step}{told}",
             early or "a learning rate too high, numbers too large for the precision, or a broken row in the batch",
             "lower training.learning_rate, set training.compute.precision=fp32, look at the rows of the step; "
             "training.alarms.non_finite=skip_step leaves out single steps",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import fmean
 from typing import ClassVar
 
@@ -30,13 +31,18 @@ class OverFitting(Monitor):
         if not isinstance(record, Evaluation):
             return None
         lowest = self._lowest
+        if not math.isfinite(record.loss):
+            return None
         if lowest is None or record.loss < lowest.loss:
             self._lowest, self._risen = record, 0
             return None
         rise = (
-            record.over_lowest.surely_above if record.over_lowest else record.loss - (1 + UNKNOWN_ERROR) * lowest.loss
+            record.over_lowest.surely_above
+            if record.over_lowest
+            else record.loss - lowest.loss - UNKNOWN_ERROR * abs(lowest.loss)
         )
-        self._risen = self._risen + 1 if rise > 0.0 and record.loss > (1 + LEAST) * lowest.loss else 0
+        matters = record.loss - lowest.loss > LEAST * abs(lowest.loss)
+        self._risen = self._risen + 1 if rise > 0.0 and matters else 0
         then, now = _training_loss(history, lowest.step), _training_loss(history, record.step)
         if self._risen < ROUNDS or then is None or now is None or now >= then:
             return None
@@ -56,5 +62,5 @@ class OverFitting(Monitor):
 
 def _training_loss(history: History, step: int, width: int = 16) -> float | None:
     """Mean training loss of the last steps up to one."""
-    losses = [each.loss for each in history.steps if each.step <= step and each.finite][-width:]
+    losses = [each.loss for each in history.telling if each.step <= step][-width:]
     return fmean(losses) if losses else None

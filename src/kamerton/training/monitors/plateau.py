@@ -37,7 +37,7 @@ class Plateau(Monitor):
         match record:
             case Evaluation():
                 evidence = self._validation(record)
-            case Step() if len(history.steps) >= self._checked + WIDTH // 2:
+            case Step() if len(history.steps) >= self._checked + WIDTH // 2 and not history.facts.rewarded:
                 self._checked = len(history.steps)
                 evidence = self._training(history)
             case _:
@@ -61,7 +61,7 @@ class Plateau(Monitor):
             return None
         before, after = [s.loss for s in steps[:WIDTH]], [s.loss for s in steps[WIDTH:]]
         change, error = fall(before, after)
-        least = SMALLEST * fmean(before)
+        least = SMALLEST * abs(fmean(before))
         if fmean(after) < LEARNED or abs(change) >= least or change + 2.0 * error >= least:
             return None
         return (

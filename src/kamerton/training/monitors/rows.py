@@ -49,7 +49,7 @@ class Duplicates(Monitor):
             "rows are repeated",
             f"{copies:,} of {record.examples:,} training examples are copies ({copies / record.examples:.0%})",
             "the same source read twice, or rows copied to weigh more",
-            "set data.clean.duplicates, or give the rows a weight in data.mix, which is recorded",
+            "data.clean.exact_duplicates=drop, or give the source a weight (data.train[].weight), which is recorded",
         )
 
 
@@ -63,16 +63,12 @@ class Masked(Monitor):
     def take(self, record: Record, history: History) -> Alarm | None:
         if not isinstance(record, Facts):
             return None
-        evidence = None
-        if record.masked and record.examples is not None:
-            rows = record.masked + record.examples
-            if record.masked > self.MOST * rows:
-                evidence = (
-                    f"{record.masked:,} of {rows:,} rows have no token that is learned ({record.masked / rows:.0%})"
-                )
+        masked, rows = record.masked or 0, (record.masked or 0) + (record.examples or 0)
+        if masked > self.MOST * rows:
+            evidence = f"{masked:,} of {rows:,} rows have no token that is learned ({masked / rows:.0%})"
         elif record.learned_share is not None and record.learned_share < self.LEAST:
             evidence = f"{record.learned_share:.2%} of the training tokens are learned"
-        if evidence is None:
+        else:
             return None
         return Alarm(
             "masked",
@@ -81,7 +77,7 @@ class Masked(Monitor):
             "most of what is read is not learned",
             evidence,
             "answers that lie beyond training.max_length, empty answers, or roles that the mapping mixed up",
-            "raise training.max_length; look at a row with its mask: kamerton check --explain",
+            "raise training.max_length; kamerton data check tells what is cut, and what is masked wholly",
         )
 
 

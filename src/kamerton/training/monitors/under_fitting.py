@@ -43,8 +43,8 @@ class UnderFitting(Monitor):
             "hardly anything was learned",
             evidence,
             "a learning rate too low, too few steps, weights that do not move, or answers that cannot be predicted",
-            "raise training.learning_rate by a factor of 3 to 10 or training.epochs; look at the number of trainable "
-            "weights (kamerton check) and at the rows",
+            "raise training.learning_rate by a factor of 3 to 10 or training.epochs; look at the number of "
+            "weights that move (kamerton check) and at the rows",
         )
 
     def _validation(self, last: Evaluation) -> str | None:
@@ -52,19 +52,19 @@ class UnderFitting(Monitor):
         assert over is not None
         start = last.loss - over.change
         # More than two errors above the start is another illness: learning_rate or over_fitting tells of it.
-        if over.surely_above > 0.0 or (over.surely_below < 0.0 and -over.change >= LEAST * start):
+        if over.surely_above > 0.0 or (over.surely_below < 0.0 and -over.change >= LEAST * abs(start)):
             return None
         return f"validation loss {last.loss:.3f}, before the first step {start:.3f}: {over} on the same examples"
 
     def _training(self, history: History) -> str | None:
-        losses = [step.loss for step in history.steps if step.finite]
+        losses = [step.loss for step in history.telling]
         quarter = len(losses) // 4
         if quarter < QUARTER:
             return None
         first, last = losses[:quarter], losses[-quarter:]
         change, error = fall(first, last)
         middle = sum(first) / quarter
-        if (change - 2.0 * error > 0.0 and change >= LEAST * middle) or change + 2.0 * error < 0.0:
+        if (change - 2.0 * error > 0.0 and change >= LEAST * abs(middle)) or change + 2.0 * error < 0.0:
             return None
         return (
             f"training loss {middle:.3f} in the first quarter, {sum(last) / quarter:.3f} in the last: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -50,6 +50,9 @@ class Objective(ABC):
     The loss of an optimiser step is the sum over its examples, divided once by the number of their units; so it does
     not depend on how the step is parted into forward passes or processes.
     """
+
+    rewarded: ClassVar[bool] = False
+    """Whether the loss of a step steers towards rewards and does not tell how well the model does."""
 
     def __init__(self, options: TrainingSection, loaded: LoadedModel, open_model: OpenModel) -> None:
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -77,6 +77,8 @@ class Grpo(Objective):
     each answer, which makes long wrong answers cheap). Each answer is a function of the weights, the seed, the step,
     the prompt's id and the answer's number.
     """
+
+    rewarded: ClassVar[bool] = True
 
     def __init__(self, options: TrainingSection, loaded: LoadedModel, open_model: OpenModel) -> None:
         super().__init__(options, loaded, open_model)
