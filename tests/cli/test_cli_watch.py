@@ -40,4 +40,4 @@ def test_elsewhere_it_is_lines(run: RunFolder, capsys: pytest.CaptureFixture[str
     first, second, third = capsys.readouterr().out.splitlines()
     assert first == "training: step 3/4  loss 2.000"
     assert second == "! spike at step 3: the loss jumped"
-    assert third.endswith('stopped  reason requested  step 3')
+    assert third.endswith("stopped  reason requested  step 3")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import kamerton.flows.rebuild as flow
+from kamerton.flows.compare_runs import compare_runs
 from kamerton.flows.datasets import commit_data
 from kamerton.flows.rebuild import rebuild
 from kamerton.flows.results import Results
-from kamerton.ground.errors import Interrupted, MachineError
-from kamerton.journal import RunFolder
+from kamerton.ground.errors import Interrupted, MachineError, StorageError
+from kamerton.journal import RunFolder, Trace, read_trace
 from kamerton.records import RunRecord
 from kamerton.training import probe as class_probe
 from tiny_project import Finished, kamerton, letters, write_lines
@@ -217,6 +220,71 @@ def test_runs_that_part_are_told_apart_at_their_first_step(project: Finished, mo
     assert "batch" in document["different_fields"]
     assert "the runs part at step 1: " in done.err
     assert len(list((project.workspace.home / "rebuilds").iterdir())) == 1, "what differs is kept to be looked at"
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_model_that_was_changed_or_removed_is_named_and_can_be_restored(
+    project: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = project.run / "model" / "adapter_model.safetensors"
+    whole = weights.read_bytes()
+    _flip(weights)
+    with monkeypatch.context() as patched:
+        _no_training(patched)
+        done = kamerton(project.root, "rebuild", "last")
+        assert done.code == 1
+        assert "model: model/adapter_model.safetensors was changed or removed after the run" in done.out
+        assert "--restore makes the model again" in done.out
+        shutil.rmtree(project.run / "model")
+        for verb in (("rebuild", "last"), ("train", "--resume", project.run_id), ("evaluate", "last")):
+            done = kamerton(project.root, *verb)
+            assert done.code in (1, 3)
+            assert "--restore" in done.out + done.err
+    found = rebuild("last", project.workspace, restore=True)
+    assert found.identical
+    assert "model: model/adapter_model.safetensors was changed or removed after the run" in found.restored
+    assert weights.read_bytes() == whole
+    assert rebuild("last", project.workspace).restored == []
+
+
+def _reseal(run: Path) -> None:
+    """A forger who knows the chain: another loss in a line, and the hashes from there on made anew."""
+    steps = read_trace(run)
+    (run / "trace.jsonl").unlink()
+    trace = Trace(run)
+    for step in steps:
+        fields = {name: value for name, value in asdict(step).items() if name != "hash"}
+        trace.append(**fields | ({"loss": 1.0} if step.step == 2 else {}))
+    trace.sync()
+
+
+@pytest.mark.parametrize(
+    ("forge", "told"), [(_reseal, "does not end with the line"), (lambda run: _flip(run / "trace.jsonl"), "trace: ")]
+)
+def test_a_trace_that_was_changed_is_named_without_any_training(
+    project: Finished, monkeypatch: pytest.MonkeyPatch, forge: Callable[[Path], None], told: str
+) -> None:
+    _no_training(monkeypatch)
+    forge(project.run)
+    found = rebuild("last", project.workspace)
+    assert not found.identical
+    assert told in found.what_changed[0]
+    with pytest.raises(StorageError):
+        compare_runs(project.run_id, project.run_id, project.workspace)
+
+
+def test_a_rebuild_that_finds_the_disk_full_leaves_nothing(project: Finished) -> None:
+    def full(event: dict[str, Any]) -> None:
+        raise StorageError("no space left on device")
+
+    with pytest.raises(StorageError, match="no space left"):
+        rebuild("last", project.workspace, on_progress=full)
+    assert list((project.workspace.home / "rebuilds").iterdir()) == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted("stopped at step 3", mend="--resume")])

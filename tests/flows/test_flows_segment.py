@@ -207,10 +207,10 @@ WEIGHTS, OPTIMIZER = "weights.safetensors", "optimizer.safetensors"
         (_line("loss", 1.0, sealed=False), "trace: the hash chain is broken at step 8"),
         (_line("batch", "0" * 32, sealed=False), "trace: the hash chain is broken at step 8"),
         (_line("state", "0" * 64, sealed=False), "trace: the hash chain is broken at step 8"),
-        (_line("loss", 1.0, sealed=True), "trace: it does not end with the line that the record names"),
+        (_line("loss", 1.0, sealed=True), "trace: the trace does not end with the line that the record names"),
         (_removed(7, sealed=False), "trace: the hash chain is broken at step 8"),
-        (_removed(7, sealed=True), "trace: it does not end with the line that the record names"),
-        (_removed(11, sealed=False), "trace: it does not end with the line that the record names"),
+        (_removed(7, sealed=True), "trace: the trace does not end with the line that the record names"),
+        (_removed(11, sealed=False), "trace: the trace does not end with the line that the record names"),
     ],
 )
 def test_what_was_tampered_with_is_named_before_anything_is_trained(

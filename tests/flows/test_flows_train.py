@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+import kamerton.flows.train as flow
 from kamerton.flows.rebuild import rebuild
 from kamerton.flows.train import load_recipe, resume, train
-from kamerton.ground.errors import KamertonError, MachineError, RecipeError, VerdictError
+from kamerton.ground.errors import KamertonError, MachineError, RecipeError, StorageError, VerdictError
 from kamerton.ground.settings import Workspace
 from kamerton.journal import find_run, list_runs, read_events
 from tiny_project import kamerton, write_project
@@ -125,3 +126,35 @@ def test_a_resolved_recipe_can_be_trained(project: Workspace) -> None:
     record = train(resolved, project)
     assert record.recipe_digest == resolved.digest
     assert json.loads((project.runs / record.run_id / "recipe.json").read_text(encoding="utf-8")) == record.recipe
+
+
+def test_a_run_whose_recipe_was_edited_does_not_go_on(project: Workspace) -> None:
+    def stop(event: dict[str, Any]) -> None:
+        find_run(project, "last").request_stop()
+
+    with pytest.raises(KamertonError, match="stopped"):
+        train("recipe.yaml", project, overrides=["training.max_steps=8"], on_progress=stop)
+    recipe = find_run(project, "last").path / "recipe.json"
+    text = recipe.read_text(encoding="utf-8")
+    recipe.write_text(text.replace('"learning_rate":0.01', '"learning_rate":0.02'), encoding="utf-8")
+    with pytest.raises(StorageError, match="recipe was changed since the run began"):
+        resume("last", project)
+    recipe.write_text(text, encoding="utf-8")
+    assert resume("last", project).result.steps == 8
+
+
+def test_a_run_is_held_from_the_beginning_of_a_resumption(project: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(event: dict[str, Any]) -> None:
+        find_run(project, "last").request_stop()
+
+    with pytest.raises(KamertonError, match="stopped"):
+        train("recipe.yaml", project, overrides=["training.max_steps=8"], on_progress=stop)
+    prepare_again, seen = flow.prepare_again, []
+
+    def looked_at(*given: Any) -> Any:
+        seen.append(find_run(project, "last").state)
+        return prepare_again(*given)
+
+    monkeypatch.setattr(flow, "prepare_again", looked_at)
+    resume("last", project)
+    assert seen == ["running"]

@@ -74,7 +74,6 @@ def test_dora_is_lora_with_its_switch_on() -> None:
         ("{kind: freeze, layers: 0}", "moves nothing"),
         ("{init: pissa, dora: true}", "choose one of them"),
         ("{pissa_iterations: 4}", "init: pissa only"),
-        ("{new_adapter: true}", "with start_from only"),
         ("{init: pissa, start_from: [a]}", "for a new adapter"),
         ("{kind: ia3, targets: [q_proj]}", "both or neither"),
         ("{kind: ia3, feedforward: [q_proj]}", "both or neither"),
@@ -149,6 +148,7 @@ DECAY = "training.optimizer.weight_decay=0.1"
         ("{kind: prompt}", [], "{base: x}", ["training.compute.packing", "method.kind: prompt"]),
         ("{kind: ia3}", [DECAY], "{base: x}", ["weight_decay", "method.kind: ia3"]),
         ("{kind: dora}", [DECAY], "{base: x}", ["weight_decay", "method.dora"]),
+        ("{new_adapter: true}", [], "{base: x}", ["method.new_adapter", "method.start_from"]),
         ("{}", [], "{base: x, double_quantization: true}", ["double_quantization", "quantization: none"]),
         (
             "{}",

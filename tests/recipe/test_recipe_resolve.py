@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recipe_page import EXAMPLE
 
+from kamerton.ground.errors import RecipeError
 from kamerton.recipe import Derived, Recipe, RecipeSource, ResolvedRecipe, Value, parse_recipe, resolve
 
 TEXT = """\
@@ -176,3 +177,20 @@ def test_a_recipe_without_adapters_derives_no_alpha(flag: str) -> None:
     keys = [value.key for value in resolve(parse_recipe(TEXT, flags), machine(2)).values]
     assert "method.alpha" not in keys
     assert ("model.architecture.hidden_size" in keys) == ("architecture" in flag)
+
+
+def test_what_follows_from_a_method_and_does_not_go_with_it_is_a_fault_of_the_recipe() -> None:
+    """qlora takes nf4, and pissa needs weights that are not rounded."""
+    source = parse_recipe("model: {base: x}\ndata: {train: [a.jsonl]}\nmethod: {kind: qlora, init: pissa}")
+    with pytest.raises(RecipeError, match="init: pissa") as caught:
+        resolve(source, {})
+    assert "line 3" in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", ["early_stopping={}", "finish_with=best", "evaluate_every=5"])
+def test_what_needs_a_validation_part_warns_where_there_is_none(setting: str) -> None:
+    text = "model: {base: x}\ndata: {train: [a.jsonl]}"
+    assert parse_recipe(text, [f"training.{setting}"]).recipe.warnings == []
+    (told,) = parse_recipe(text, [f"training.{setting}", "data.split.validation=0"]).recipe.warnings
+    assert setting.partition("=")[0] in told
+    assert "data.split.validation" in told

@@ -108,6 +108,17 @@ def test_an_optimiser_without_any_state_goes_on_too(tmp_path: Path) -> None:
 # The digest of a state.
 
 
+def test_what_the_weights_share_is_kept_for_each(work: Work, tmp_path: Path) -> None:
+    table = torch.arange(256.0)
+    for weight in work.weights.values():
+        work.optimizer.state[weight]["table"] = table
+    digest = work.digest
+    work.save(tmp_path, 1)
+    other = Work(seed=2)
+    load_state(_newest(tmp_path), other.weights, other.optimizer)
+    assert other.digest == digest
+
+
 def test_the_digest_is_that_of_the_state_that_comes_back(work: Work, tmp_path: Path) -> None:
     work.save(tmp_path, 1)
     other = Work(seed=2)

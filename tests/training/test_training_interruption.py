@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import signal
 from pathlib import Path
@@ -129,6 +130,12 @@ def test_the_stop_file_of_another_process(method: str, tiny_base: Path, tmp_path
         {"compute": {"gradient_checkpointing": True}},
         {"optimizer": {"kind": "adafactor"}},
         {"optimizer": {"kind": "sgd"}},
+        pytest.param(
+            {"optimizer": {"kind": "adamw_8bit"}},
+            marks=pytest.mark.skipif(
+                importlib.util.find_spec("bitsandbytes") is None, reason="the extra quantization is not installed"
+            ),
+        ),
         {"batch_size": 3},
     ],
     ids=str,

@@ -14,6 +14,11 @@ from tiny_project import kamerton, write_project
 RUNS = {
     "full": ("{kind: full}", 3e-3),
     "freeze": ("{kind: freeze, layers: 1, extra_modules: [norm]}", 1e-2),
+    "freeze_part": ("{kind: freeze, layers: 1, modules: [self_attn, mlp], extra_modules: [norm]}", 1e-2),
+    "freeze_first": ("{kind: freeze, layers: -1, modules: [mlp]}", 1e-2),
+    "embeddings": ("{kind: freeze, layers: 0, extra_modules: [embed_tokens]}", 1e-2),
+    "lora_saved": ("{rank: 4, modules_to_save: [embed_tokens]}", 1e-2),
+    "lora_norm": ("{rank: 4, targets: [q_proj], modules_to_save: [norm]}", 1e-2),
     "lora": ("{rank: 4, rslora: true, dropout: 0.1}", 1e-2),
     "lora_plus": ("{rank: 4, plus_ratio: 4.0}", 1e-2),
     "dora": ("{kind: dora, rank: 4}", 1e-2),
@@ -27,7 +32,7 @@ RUNS = {
     "int8": ("{rank: 4}", 1e-2),
 }
 QUANTIZED = {"qlora": "nf4", "int8": "int8"}
-FAST = {("lora", "fp32"), ("prompt", "fp32")}
+FAST = {("lora", "fp32"), ("prompt", "fp32"), ("freeze_part", "bf16")}
 
 
 def _marks(name: str, precision: str) -> list[pytest.MarkDecorator]:

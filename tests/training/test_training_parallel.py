@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from kamerton.ground.digests import digest
 from kamerton.journal import read_trace
 from kamerton.training.parallel import Processes
 from tiny_project import kamerton, write_project
@@ -136,8 +137,11 @@ def _workers(launcher: int) -> list[int]:
 def _shorten(run: Path, steps: int) -> None:
     """A run of 200 steps would take minutes to end; the schedule of this recipe does not depend on their number."""
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    events = (run / "events.jsonl").read_text(encoding="utf-8")
+    before = digest(recipe)
     recipe["training"]["max_steps"] = steps
     (run / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
+    (run / "events.jsonl").write_text(events.replace(before, digest(recipe)), encoding="utf-8")
 
 
 @pytest.mark.slow

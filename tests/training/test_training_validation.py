@@ -245,17 +245,20 @@ def test_the_best_comes_again_where_its_checkpoint_was_lost(
     assert _kept(run) == [6, 8, 12]
 
 
-def test_a_best_checkpoint_that_was_lost_later_is_told(
-    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("best", [2, 7])
+def test_a_best_checkpoint_that_was_lost_later_is_made_again(
+    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, best: int
 ) -> None:
-    _losses(monkeypatch, {2: 1.0})
-    run = new_run(tmp_path)
+    """What stands after it is of no use without it: the run goes back before it, or to its beginning."""
+    _losses(monkeypatch, {2: 3.0, best: 1.0})
+    whole, run = new_run(tmp_path, "whole"), new_run(tmp_path, "damaged")
+    wanted = train(tiny_base, whole, LORA, options(**BEST))
     with pytest.raises(Interrupted):
         train(tiny_base, run, LORA, options(**BEST), on_progress=_stop_at(run, 9))
-    shutil.rmtree(run.checkpoints / "step-00000002")
-    with pytest.raises(StorageError, match="the checkpoint of step 2 cannot be used"):
-        train(tiny_base, run, LORA, options(**BEST))
-    assert run.state == "failed"
+    shutil.rmtree(run.checkpoints / f"step-{best:08d}")
+    assert train(tiny_base, run, LORA, options(**BEST)).files == wanted.files
+    told = [event["checkpoint"] for event in read_events(run.path) if event["kind"] == "passed_over"]
+    assert f"step-00000009: the best one before it, step-{best:08d}, is lost (no readable manifest)" in told
 
 
 # What is kept.

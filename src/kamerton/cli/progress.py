@@ -43,6 +43,8 @@ class TrainingProgress:
         console = screen.console
         self._live = _ChartScreen(console, self._board, keep=keep) if can_draw(console) else None
         self._last_line = 0.0
+        self._unsaid = False
+        """Something was told since the last line."""
 
     def __enter__(self) -> Self:
         return self
@@ -52,6 +54,8 @@ class TrainingProgress:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+        elif self._unsaid and not self._keep:
+            self._line(last=True)  # with the last validation, and where a run stopped early
 
     @property
     def draws(self) -> bool:
@@ -67,6 +71,7 @@ class TrainingProgress:
             if self._live is None:
                 self._screen.tell(self._board.newest_alarm())
         elif "validation_loss" in event:
+            self._unsaid = True
             self._board.tell_validation(event.get("step", self._board.step), float(event["validation_loss"]))
         else:
             self._board.tell_step(event, _seconds_of(event))
@@ -84,9 +89,10 @@ class TrainingProgress:
         else:
             self._board.tell_news(line)
 
-    def _line(self) -> None:
+    def _line(self, *, last: bool = False) -> None:
         board, now = self._board, time.monotonic()
-        if now - self._last_line < _EVERY and board.step != board.steps:
+        self._unsaid = not last and now - self._last_line < _EVERY
+        if self._unsaid:
             return
         self._last_line = now
         left = f"  {board.seconds_left:,.0f} s left" if board.seconds_left is not None else ""

@@ -18,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--anyway", action="store_true", help="train also on another class of machine")
     parser.add_argument(
+        "--restore", action="store_true", help="put the rebuilt model in the place of one that was changed or removed"
+    )
+    parser.add_argument(
         "--segment",
         nargs="?",
         const="",
@@ -38,15 +41,25 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     if options.seed is not None:
         raise RequestError("--seed draws a segment", mend="add --segment")
     with TrainingProgress(screen, "rebuilding") as progress:
-        found = rebuild(options.model, recipe=options.recipe, anyway=options.anyway, on_progress=progress)
+        found = rebuild(
+            options.model,
+            recipe=options.recipe,
+            anyway=options.anyway,
+            restore=options.restore,
+            on_progress=progress,
+        )
     if found.identical:
         screen.say(f"identical, byte for byte: sha256 {found.recorded_sha256}", style="bold green")
+        for sentence in found.restored:
+            screen.say(f"  {sentence}, and is as recorded again")
     else:
         screen.say("NOT identical", style="bold red")
         for sentence in [*found.what_changed, *found.class_differences]:
             screen.say(f"  {sentence}")
         if found.first_different_step:
             screen.say(f"  the runs part at step {found.first_different_step}: {', '.join(found.different_fields)}")
+        if any(sentence.startswith("model: ") for sentence in found.what_changed):
+            screen.say(f"  kamerton rebuild {options.model} --restore makes the model again and puts it in its place")
     screen.document(found.model_dump(mode="json"))
     return 0 if found.identical else 1
 
@@ -55,8 +68,9 @@ def _segment(options: argparse.Namespace, screen: Screen) -> int:
     from kamerton.cli.progress import TrainingProgress
     from kamerton.flows.segment import rebuild_segment
 
-    if options.recipe is not None:
-        raise RequestError("--recipe goes with a whole rebuild", mend="leave --segment out")
+    for flag, given in (("--recipe", options.recipe is not None), ("--restore", options.restore)):
+        if given:
+            raise RequestError(f"{flag} goes with a whole rebuild", mend="leave --segment out")
     asked = _parse(options.segment) if options.segment else None
     if asked and options.seed is not None:
         raise RequestError("--seed draws the segment, and one is given", mend="leave --seed or K:M out")

@@ -4,17 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
+from kamerton.ground.digests import digest
+from kamerton.ground.errors import StorageError
 from kamerton.journal import RunFolder, read_events
 from kamerton.records import CodeLineage, Environment
 
-__all__ = ["attempts_unlike", "tell_attempt"]
+__all__ = ["attempts_unlike", "refuse_other_recipe", "tell_attempt"]
 
 _KIND = "machine"
 
 
 def tell_attempt(run: RunFolder, code: CodeLineage, environment: Environment) -> None:
     """Write into the journal what this attempt runs with."""
-    run.event(_KIND, code=code.model_dump(mode="json"), environment=environment.model_dump(mode="json"))
+    run.event(
+        _KIND,
+        recipe=digest(run.recipe()),
+        code=code.model_dump(mode="json"),
+        environment=environment.model_dump(mode="json"),
+    )
+
+
+def refuse_other_recipe(run: RunFolder) -> None:
+    """A run goes on with the recipe that it began with.
+
+    Raises:
+        StorageError: its recipe was changed.
+    """
+    told = next((event["recipe"] for event in read_events(run.path) if event["kind"] == _KIND), None)
+    if told is not None and told != digest(run.recipe()):
+        raise StorageError(
+            "the run's recipe was changed since the run began",
+            where=str(run.path / "recipe.json"),
+            expected=f"the recipe with the digest {told[:16]}",
+            mend="restore the file; another recipe is another run: kamerton train RECIPE",
+        )
 
 
 def attempts_unlike(run: RunFolder) -> list[str]:

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from kamerton.flows.evidence import recorded_trace, what_changed
 from kamerton.flows.prepare import prepare_again
 from kamerton.flows.ready import Progress, open_replay
-from kamerton.flows.rebuild import machine_differences, shared_otherwise, what_changed
+from kamerton.flows.rebuild import machine_differences, shared_otherwise
 from kamerton.flows.train import LINEAGE
 from kamerton.ground.errors import KamertonError, StorageError
 from kamerton.ground.settings import Workspace
-from kamerton.journal import RunFolder, TraceStep, find_run, first_difference, read_trace
+from kamerton.journal import RunFolder, TraceStep, find_run, first_difference
 from kamerton.recipe import Recipe
 from kamerton.records import DataLineage, RunRecord
 from kamerton.records.divergence import DivergenceRecord, PartingPoint
@@ -38,7 +39,7 @@ class _Side:
 
     @cached_property
     def trace(self) -> list[TraceStep]:
-        return read_trace(self.run.path)
+        return recorded_trace(self.run, self.record)
 
     @cached_property
     def lineage(self) -> DataLineage:
@@ -93,7 +94,7 @@ def compare_runs(
 
     Raises:
         RequestError: there is no such run.
-        StorageError: a trace's chain of hashes is broken; the step is named.
+        StorageError: a trace's chain of hashes is broken, which names the step, or its end is not the recorded one.
     """
     place = (workspace or Workspace.at()).ensure()
     began = time.monotonic()
@@ -119,11 +120,14 @@ def compare_runs(
         for side, made in zip(sides, replays, strict=False)
         if parted and first_difference(side.trace[start or 0 : parted[0]], made.lines) is None
     ]
-    models = {side.record.result.model_sha256 if side.record else None for side in sides}
-    conclusion = _conclusion(parted, parting, reproduced, replayed=bool(replays), models=len(models))
+    models = [side.record.result.model_sha256 for side in sides if side.record]
+    finished = "not both of them are finished" if len(models) < len(sides) else ""
+    if len(set(models)) > 1:
+        finished = "their finished models have other bytes"
+    conclusion = _conclusion(parted, parting, reproduced, replayed=bool(replays), finished=finished)
     return DivergenceRecord(
         runs=(sides[0].run.run_id, sides[1].run.run_id),
-        identical=parted is None and len(models) == 1,
+        identical=parted is None and not finished,
         what_differs=differs,
         steps=(len(sides[0].trace), len(sides[1].trace)),
         first_different_step=parted[0] if parted else None,
@@ -203,11 +207,16 @@ def _first_parting(ours: _Replay, theirs: _Replay) -> Parting | None:
 
 # -- in words ----------------------------------------------------------------------------------------------------------
 def _conclusion(
-    parted: tuple[int, list[str]] | None, parting: Parting | None, reproduced: list[str], *, replayed: bool, models: int
+    parted: tuple[int, list[str]] | None,
+    parting: Parting | None,
+    reproduced: list[str],
+    *,
+    replayed: bool,
+    finished: str,
 ) -> str:
     if parted is None:
         same = "the runs are equal from the first step to the last"
-        return same if models == 1 else f"{same}, and their finished models have other bytes"
+        return f"{same}, and {finished}" if finished else same
     step, fields = parted
     if fields == ["steps"]:
         return f"the runs are equal as far as both go: one of them ends at step {step - 1}"

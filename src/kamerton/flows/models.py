@@ -161,7 +161,7 @@ def _loaded(ref: ModelRef, workspace: Workspace, name: str | None, template: str
         loaded = load_base(ref.name, workspace.root, template=template)
     else:
         if damage := ref.damage():
-            raise StorageError(damage[0], where=ref.name, mend=f"kamerton rebuild {ref.name} makes the model again")
+            raise StorageError(damage[0], where=ref.name, mend=f"kamerton rebuild {ref.name} --restore")
         loaded = load_finished(ref.folder, workspace.root)
     loaded.name = name or ref.name
     return loaded

@@ -29,12 +29,16 @@ class Origin:
     """The learning rate, where the recipe leaves it open."""
 
     def begin(self, source: RecipeSource) -> RecipeSource:
-        """The recipe with the model's places in it."""
+        """The recipe with the model's places in it.
+
+        Raises:
+            RecipeError: its method does not go with them.
+        """
         document = source.recipe.model_dump(mode="json")
         for key, value in self.changes.items():
             section, _, name = key.partition(".")
             document[section][name] = value
-        return replace(source, recipe=Recipe.model_validate(document))
+        return replace(source, recipe=source.decided(document))
 
     def told(self, resolved: ResolvedRecipe) -> ResolvedRecipe:
         """The same recipe, whose values say where those of the model came from."""
@@ -71,6 +75,7 @@ def _changes(recipe: Recipe, ref: ModelRef, workspace: Workspace) -> dict[str, A
     assert ref.folder is not None
     assert ref.recipe is not None
     folder, trained = ref.folder, ref.recipe
+    _refuse_others(recipe, ref.name, trained)
     if trained.method.kind == "full":
         return {"model.base": _place(folder, workspace), "model.chat_template": trained.model.chat_template}
     if not isinstance(trained.method, AdapterMethod) or not isinstance(recipe.method, AdapterMethod):
@@ -88,6 +93,28 @@ def _changes(recipe: Recipe, ref: ModelRef, workspace: Workspace) -> dict[str, A
         "model.quantization": trained.model.quantization,
         "method.start_from": [*(_place(folder / name, workspace) for name in merged), _place(folder, workspace)],
     }
+
+
+def _refuse_others(recipe: Recipe, name: str, trained: Recipe) -> None:
+    """What is taken over from an earlier model cannot be asked for otherwise.
+
+    Raises:
+        RecipeError: the recipe names another template, or another rounding of the base below an adapter.
+    """
+    asked = {key: getattr(recipe.model, key) for key in recipe.model.model_fields_set & {"chat_template"}}
+    if trained.method.kind != "full":
+        rounded = "nf4" if recipe.method.kind == "qlora" else None
+        asked["quantization"] = recipe.model.quantization or rounded
+    for key, value in asked.items():
+        taken = getattr(trained.model, key)
+        if value is not None and value != taken:
+            by_method = key == "quantization" and recipe.model.quantization is None
+            raise RecipeError(
+                f"{name} was trained with model.{key}={taken}, and the recipe asks for {value}",
+                where="method.kind" if by_method else f"model.{key}",
+                expected="what the earlier model was trained with: going on takes it over",
+                mend="set method.kind=lora" if by_method else f"leave model.{key} out",
+            )
 
 
 def _place(folder: Path, workspace: Workspace) -> str:

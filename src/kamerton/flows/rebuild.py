@@ -8,23 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kamerton.flows.evidence import model_faults, trace_faults, what_changed
 from kamerton.flows.foreign_template import settle_template
 from kamerton.flows.launch import launch
 from kamerton.flows.models import find_model
-from kamerton.flows.others import other_differences
 from kamerton.flows.prepare import prepare_again
 from kamerton.flows.results import Results
 from kamerton.flows.train import LINEAGE, Progress, resolve_in, run_recipe
-from kamerton.ground.digests import digest
-from kamerton.ground.errors import Interrupted, KamertonError, MachineError
-from kamerton.ground.functions import source_digest
+from kamerton.ground.errors import Interrupted, MachineError, StorageError
+from kamerton.ground.files import swap_folder
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder, first_difference, processes_of_steps, read_events, read_trace
 from kamerton.recipe import Derived, Recipe, read_recipe
 from kamerton.records import RunRecord
 from kamerton.records.rebuild import RebuildRecord
 
-__all__ = ["machine_differences", "rebuild", "recipe_differences", "shared_otherwise", "what_changed"]
+__all__ = ["machine_differences", "rebuild", "recipe_differences", "shared_otherwise"]
 
 
 def rebuild(
@@ -33,6 +32,7 @@ def rebuild(
     *,
     recipe: Path | None = None,
     anyway: bool = False,
+    restore: bool = False,
     on_progress: Progress | None = None,
 ) -> RebuildRecord:
     """Train the recorded recipe again on the recorded data and compare the bytes.
@@ -41,6 +41,8 @@ def rebuild(
         recipe: a recipe file to hold against the recorded one; a difference is named, nothing is trained, and the
             proof that the run may have already is left as it is.
         anyway: train also on another class of machine, where equal bits cannot be promised.
+        restore: train also where the finished model was changed or removed, and put the rebuilt one in its place if its
+            bytes are the recorded ones.
 
     Raises:
         MachineError: this machine is of another class, or its class probe gives another hash; the differences are
@@ -52,7 +54,10 @@ def rebuild(
     run, recorded = ref.needs_run()
     began = time.monotonic()
     other = recipe_differences(recorded.recipe, _given_recipe(recipe, recorded, place)) if recipe is not None else []
-    changed = what_changed(recorded, run, place) + other
+    changed = what_changed(recorded, run, place) + trace_faults(run, recorded) + other
+    lost = model_faults(run, recorded)
+    if not restore:
+        changed += lost
     processes = recorded.environment.processes
     differences = machine_differences(recorded, processes)
     differences += shared_otherwise(run, 0, recorded.result.steps, processes) + recorded.attempts_unlike
@@ -66,6 +71,9 @@ def rebuild(
         )
     again = None if changed else _train_again(recorded, run, place, on_progress)
     found = _compare(recorded, run, again, changed, differences, time.monotonic() - began)
+    if again is not None and found.identical and lost:
+        swap_folder(again.model, run.model)
+        found = found.model_copy(update={"restored": lost})
     if not other:
         found.write(Results(run).rebuild_file)
     if again is not None and found.identical:
@@ -81,25 +89,6 @@ def _given_recipe(path: Path, recorded: RunRecord, workspace: Workspace) -> dict
     return resolve_in(workspace, source, machine).recipe.model_dump(mode="json")
 
 
-def what_changed(recorded: RunRecord, run: RunFolder, workspace: Workspace) -> list[str]:
-    """Whatever of recipe, models, functions of the user's own and data is no longer what the run was made from."""
-    changed = []
-    if digest(recorded.recipe) != recorded.recipe_digest or run.recipe() != recorded.recipe:
-        changed.append("recipe: the recorded recipe was changed after the run")
-    asked = Recipe.model_validate(recorded.recipe)
-    if asked.model.base is not None:
-        changed += _base_differences(recorded, asked.model.base, workspace)
-    changed += other_differences(recorded.base.others, asked, workspace)
-    for name, source in recorded.code.functions.items():
-        if source_digest(name) != source:
-            changed.append(f"code: the source of {name} is not the one of the run")
-    try:
-        prepare_again(recorded.data, workspace)
-    except KamertonError as error:
-        changed.append(f"data: {error.what} ({error.where})" if error.where else f"data: {error.what}")
-    return changed
-
-
 def recipe_differences(recorded: dict[str, object], given: dict[str, object], path: str = "") -> list[str]:
     sentences = []
     for key in sorted(recorded.keys() | given.keys()):
@@ -109,23 +98,6 @@ def recipe_differences(recorded: dict[str, object], given: dict[str, object], pa
             sentences += recipe_differences(old, new, f"{name}.")
         elif old != new:
             sentences.append(f"recipe: {name} was {old!r} and is now {new!r}")
-    return sentences
-
-
-def _base_differences(recorded: RunRecord, name: str, workspace: Workspace) -> list[str]:
-    from kamerton.models.locate import locate
-
-    try:
-        files = locate(name, workspace.root)
-    except KamertonError as error:
-        return [f"base: {error.what} ({name})"]
-    now = files.weights
-    changed = sorted(
-        part for part in now.keys() | recorded.base.weights if now.get(part) != recorded.base.weights.get(part)
-    )
-    sentences = [f"base: {name}/{part} has other bytes than at the time of the run" for part in changed]
-    if files.tokenizer() != recorded.base.tokenizer:
-        sentences.append(f"base: the tokenizer of {name} has other files than at the time of the run")
     return sentences
 
 
@@ -173,7 +145,8 @@ def _train_again(recorded: RunRecord, run: RunFolder, workspace: Workspace, on_p
             launch(folder, workspace, recorded.environment.processes, on_progress)
         else:
             parts = prepare_again(recorded.data, workspace)
-            run_recipe(silent, parts, recorded.data, folder, workspace, on_progress, cached=False)
+            with folder.held():
+                run_recipe(silent, parts, recorded.data, folder, workspace, on_progress, cached=False)
     except (Interrupted, KeyboardInterrupt) as error:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise Interrupted(
@@ -181,6 +154,9 @@ def _train_again(recorded: RunRecord, run: RunFolder, workspace: Workspace, on_p
             where=recorded.run_id,
             mend=f"kamerton rebuild {recorded.run_id} begins again",
         ) from error
+    except StorageError:  # of a full disk: what was made of the rebuild stands in the way of everything else
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
     return folder
 
 
@@ -198,7 +174,7 @@ def _compare(
         run_id=recorded.run_id,
         recorded_sha256=recorded.result.model_sha256,
         rebuilt_sha256=rebuilt,
-        identical=rebuilt == recorded.result.model_sha256,
+        identical=rebuilt == recorded.result.model_sha256 and parted is None,
         machine_class_equal=not differences,
         class_differences=differences,
         first_different_step=parted[0] if parted else None,

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from kamerton.flows.models import ModelRef, find_model
+from kamerton.flows.evidence import model_faults, trace_faults, what_changed
+from kamerton.flows.models import find_model
 from kamerton.flows.prepare import prepare_again
 from kamerton.flows.ready import open_replay
-from kamerton.flows.rebuild import machine_differences, shared_otherwise, what_changed
+from kamerton.flows.rebuild import machine_differences, shared_otherwise
 from kamerton.flows.results import Results
 from kamerton.flows.train import LINEAGE, Progress
 from kamerton.ground.errors import KamertonError, MachineError, RequestError, StorageError
@@ -126,17 +127,11 @@ def _shared(run: RunFolder, segment: Segment, shared: list[str], *, whole: bool)
 def _evidence(run: RunFolder, recorded: RunRecord | None, workspace: Workspace) -> tuple[list[TraceStep], list[str]]:
     """The run's trace, and whatever is no longer as the run left it."""
     if recorded is not None:
-        model = ModelRef(run.run_id, run.model, recorded, run)
-        changed = what_changed(recorded, run, workspace) + [f"model: {fault}" for fault in model.damage()]
+        changed = what_changed(recorded, run, workspace) + model_faults(run, recorded)
     else:
         changed = _changed_since_it_began(run, workspace)
-    try:
-        trace = read_trace(run.path)
-    except StorageError as error:
-        return [], [*changed, f"trace: {error.what}"]
-    if recorded is not None and [step.hash for step in trace[-1:]] != [recorded.result.trace_head]:
-        changed.append("trace: it does not end with the line that the record names")
-    return trace, changed
+    faults = trace_faults(run, recorded)
+    return [] if faults else read_trace(run.path), changed + faults
 
 
 def _changed_since_it_began(run: RunFolder, workspace: Workspace) -> list[str]:

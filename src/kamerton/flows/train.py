@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kamerton.flows.attempts import attempts_unlike, tell_attempt
+from kamerton.flows.attempts import attempts_unlike, refuse_other_recipe, tell_attempt
+from kamerton.flows.evidence import model_faults
 from kamerton.flows.foreign_template import settle_template
 from kamerton.flows.launch import launch, refuse_in_group
 from kamerton.flows.origin import find_origin
@@ -18,7 +20,7 @@ from kamerton.flows.prepare import Prepared, prepare_again, weights_again
 from kamerton.flows.preparing import Preparer
 from kamerton.flows.ready import Progress, make_ready
 from kamerton.ground.digests import digest
-from kamerton.ground.errors import KamertonError, VerdictError
+from kamerton.ground.errors import KamertonError, StorageError, VerdictError
 from kamerton.ground.files import write_text
 from kamerton.ground.need import without_collector
 from kamerton.ground.settings import Workspace
@@ -136,7 +138,8 @@ def train_with(
     _note_data(prepared, run)
     if processes > 1:
         return launch(run, place, processes, on_progress)
-    return run_recipe(asked.recipe, prepared.parts, prepared.lineage, run, place, on_progress)
+    with _held(run):
+        return run_recipe(asked.recipe, prepared.parts, prepared.lineage, run, place, on_progress)
 
 
 def resume(
@@ -146,22 +149,44 @@ def resume(
 
     A run that is complete already gives its record.
 
+    Raises:
+        StorageError: the run is complete, and its model was changed or removed.
+
     Args:
         processes: how many share the run from here; another number than before gives other last bits.
     """
     place = (workspace or Workspace.at()).ensure()
     run = find_run(place, name)
     if run.record_file.exists():
-        return RunRecord.read(run.record_file)
+        return _complete(run)
+    refuse_other_recipe(run)
     recipe = Recipe.model_validate(run.recipe())
-    if not (run.path / LINEAGE).exists() and not run.checkpoints.exists():
-        # It was killed before it knew what it learns from; one that has learned already must not learn from other rows.
-        with Preparer() as preparer:
-            _note_data(_prepare_passed(recipe, place, preparer, alone=processes == 1), run)
-    if processes > 1:
-        return launch(run, place, processes, on_progress)
-    lineage = DataLineage.read(run.path / LINEAGE)
-    return run_recipe(recipe, prepare_again(lineage, place), lineage, run, place, on_progress)
+    with _held(run) if processes == 1 else nullcontext():
+        if not (run.path / LINEAGE).exists() and not run.checkpoints.exists():
+            # It was killed before it knew what it learns from; one that has learned already must not learn from others.
+            with Preparer() as preparer:
+                _note_data(_prepare_passed(recipe, place, preparer, alone=processes == 1), run)
+        if processes > 1:
+            return launch(run, place, processes, on_progress)
+        lineage = DataLineage.read(run.path / LINEAGE)
+        return run_recipe(recipe, prepare_again(lineage, place), lineage, run, place, on_progress)
+
+
+def _held(run: RunFolder) -> AbstractContextManager[None]:
+    """The run, held from the first moment; of the processes that torchrun started the first one holds it."""
+    return run.held() if os.environ.get("RANK", "0") == "0" else nullcontext()
+
+
+def _complete(run: RunFolder) -> RunRecord:
+    recorded = RunRecord.read(run.record_file)
+    lost = model_faults(run, recorded)
+    if lost:
+        raise StorageError(
+            f"the run is complete, but {lost[0].removeprefix('model: ')}",
+            where=run.run_id,
+            mend=f"kamerton rebuild {run.run_id} --restore",
+        )
+    return recorded
 
 
 def _note_translation(translation: Translation, run: RunFolder, on_progress: Progress | None) -> None:
@@ -223,6 +248,7 @@ def run_recipe(
     """Train what a resolved recipe asks for in a run folder, from its newest checkpoint if it has one.
 
     Args:
+        run: held by this process, or by the first of those that share it.
         cached: tokens may be those that an earlier run kept; a proof makes its own.
     """
     # The heavy rooms are imported here, so that a recipe's errors come in a tenth of a second.
@@ -242,7 +268,7 @@ def run_recipe(
     for sentence in unavailable(recipe.tracking.followers) if group.main and on_progress else ():
         on_progress({"notice": sentence})  # type: ignore[misc]
     follower = LiveFollower(run, workspace) if recipe.tracking.followers and group.main else nullcontext()
-    with run.held() if group.main else nullcontext(), follower, group:
+    with follower, group:
         with _failure_noted(run):
             weights, cache = weights_again(lineage, workspace), TokenCache(workspace.tokens if cached else None)
             loaded, objective, examples = make_ready(recipe, parts, weights, workspace, threads, cache)

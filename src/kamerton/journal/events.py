@@ -19,7 +19,7 @@ def append_event(folder: Path, kind: str, **fields: Any) -> None:
     Kinds in use: `started` and `resumed` (steps, processes), `step` (step, loss, learning_rate, grad_norm,
     tokens_per_second, seconds, memory_mib, metrics), `evaluated` (step, loss, error, metrics), `alarm` (alarm, step,
     severity, symptom, evidence, cause, change), `saved` (step), `stopped` (reason), `failed` (reason), `finished`,
-    `machine` (code and environment of an attempt).
+    `machine` (recipe, code and environment of an attempt).
     """
     append_line(folder / EVENTS, {"kind": kind, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields})
 

@@ -72,9 +72,13 @@ def _apart(model: Any, head: Head, lay_out: Callable[[list[list[int]]], Batch]) 
     # Other shapes round otherwise; with equal shapes only a mixture of experts does.
     equal, near = (1e-5, 1e-3) if precise else (2e-2, 1e-1)
     scale = float(alone.abs().max())
-    return all(float((found - alone).abs().max()) <= near * scale for found in beside) and (
-        float((beside[0] - beside[1]).abs().max()) <= equal * scale
+    return all(_distance(found, alone) <= near * scale for found in beside) and (
+        _distance(beside[0], beside[1]) <= equal * scale
     )
+
+
+def _distance(first: torch.Tensor, second: torch.Tensor) -> float:
+    return float((first.float() - second.float()).abs().max())
 
 
 def _said(model: Any, head: Head, batch: Batch) -> torch.Tensor:
@@ -84,4 +88,4 @@ def _said(model: Any, head: Head, batch: Batch) -> torch.Tensor:
         name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in batch.inputs.items()
     }
     states = hidden_states(model, head, inputs)
-    return states[(batch.sequence == 1).nonzero()[:9, 0]].float()
+    return states[(batch.sequence == 1).nonzero()[:9, 0]]

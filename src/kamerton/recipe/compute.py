@@ -20,7 +20,8 @@ class ComputeSection(Section):
     """`bf16` runs matrix products in bfloat16, and weights that do not move are stored in it; None takes it where the
     processor or GPU has it. Of the training alone: evaluation and generation are in fp32."""
     packing: bool = True
-    """Sequences stand end to end without padding and without seeing each other; false pads each to the longest."""
+    """Sequences stand end to end without padding and without seeing each other; false pads each to the longest, and
+    examples of like length share a step, which is another order."""
     forward_tokens: Positive | None = None
     """Most tokens of one forward pass; an optimiser step has as many passes as its examples need. It decides memory
     and speed and not what is learned, apart from the last bits."""

@@ -33,6 +33,14 @@ class RecipeSource:
     translation: Translation | None = None
     """Where the file is LLaMA-Factory's: what became of its keys; `given` is the translated document."""
 
+    def decided(self, document: dict[str, Any]) -> Recipe:
+        """The recipe with values in it that others decided.
+
+        Raises:
+            RecipeError: they do not go with those that were given.
+        """
+        return _checked(document, self.file, self.lines, self.flags, self.translation)
+
 
 def read_recipe(path: Path, overrides: Sequence[str] = (), *, processes: int | None = None) -> RecipeSource:
     """Read and check a recipe file, ours or LLaMA-Factory's.
@@ -73,12 +81,22 @@ def parse_recipe(
         given, lines, overrides = translation.document, translation.lines, ours
     flags = frozenset(_apply(given, override) for override in overrides)
     lines = {key: line for key, line in lines.items() if not any(f"{key}.".startswith(f"{flag}.") for flag in flags)}
-    try:
-        recipe = Recipe.model_validate(given)
-    except ValidationError as error:
-        fault = explain(error, given, file, lines, flags)
-        raise (translation.renamed(fault) if translation else fault) from error
+    recipe = _checked(given, file, lines, flags, translation)
     return RecipeSource(recipe, given, lines, flags, file, translation)
+
+
+def _checked(
+    document: dict[str, Any],
+    file: str,
+    lines: dict[str, int],
+    flags: frozenset[str],
+    translation: Translation | None,
+) -> Recipe:
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        fault = explain(error, document, file, lines, flags)
+        raise (translation.renamed(fault) if translation else fault) from error
 
 
 def _apply(given: dict[str, Any], override: str) -> str:

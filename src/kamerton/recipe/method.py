@@ -68,12 +68,6 @@ class AdapterMethod(Section):
     new_adapter: bool = False
     """Merge all of `start_from` into the base and train a new adapter."""
 
-    @model_validator(mode="after")
-    def _something_to_merge(self) -> AdapterMethod:
-        if self.new_adapter and not self.start_from:
-            raise ValueError("new_adapter has an effect with start_from only")
-        return self
-
 
 class LoraMethod(AdapterMethod):
     """Low-rank adapters beside frozen weights (Hu et al., arXiv 2106.09685)."""

@@ -70,6 +70,8 @@ def method_warnings(model: ModelSection, method: Method, training: TrainingSecti
         told.append(f"training.optimizer.weight_decay pulls the factors of {kind} towards 0, and they begin at 1")
     if isinstance(method, LoraMethod) and decay and method.dora:
         told.append("training.optimizer.weight_decay pulls the column lengths of method.dora towards 0")
+    if isinstance(method, AdapterMethod) and method.new_adapter and not method.start_from:
+        told.append("method.new_adapter has an effect with method.start_from, or a model.base that was trained here")
     bits = model.quantization or ("nf4" if method.kind == "qlora" else "none")
     if model.double_quantization is not None and bits not in ("nf4", "fp4"):
         told.append(f"model.double_quantization has an effect with 4 bits, not with model.quantization: {bits}")

@@ -44,7 +44,18 @@ class Recipe(Section):
     def warnings(self) -> list[str]:
         """Settings that have no effect beside others, or another one than their name says; both are named."""
         by_method = method_warnings(self.model, self.method, self.training)
-        return [*by_method, *objective_warnings(self.training, self.evaluation)]
+        return [*by_method, *objective_warnings(self.training, self.evaluation), *self._without_validation()]
+
+    def _without_validation(self) -> list[str]:
+        split, training = self.data.split, self.training
+        if self.data.validation or split.validation or split.folds is not None:
+            return []
+        idle = {
+            "training.early_stopping": training.early_stopping is not None,
+            "training.finish_with: best": training.finish_with == "best",
+            "training.evaluate_every": training.evaluate_every is not None,
+        }
+        return [f"{key} has no effect with data.split.validation: 0" for key, asked in idle.items() if asked]
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Recipe:

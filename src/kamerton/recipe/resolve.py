@@ -58,6 +58,9 @@ def resolve(source: RecipeSource, machine: Mapping[str, Derived]) -> ResolvedRec
     Args:
         source: a checked recipe.
         machine: what the machine decides, by dotted key; it counts where the recipe says nothing.
+
+    Raises:
+        RecipeError: what follows from one value does not go with another.
     """
     document = source.recipe.model_dump(mode="json")
     derived = {key: choice for key, choice in {**_usual(source.recipe), **machine}.items() if _open(document, key)}
@@ -67,7 +70,7 @@ def resolve(source: RecipeSource, machine: Mapping[str, Derived]) -> ResolvedRec
         for part in path:
             section = section[part]
         section[name] = choice.value
-    recipe = Recipe.model_validate(document)
+    recipe = source.decided(document)
     values = tuple(_trace(path, value, source, derived) for path, value in _leaves(recipe.model_dump(mode="json"), ()))
     return ResolvedRecipe(recipe, values, source.translation)
 

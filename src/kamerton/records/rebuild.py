@@ -22,7 +22,7 @@ class RebuildRecord(Record):
     rebuilt_sha256: str | None
     """SHA-256 of the weights made now; None where the rebuild stopped before weights were written."""
     identical: bool
-    """Both digests are equal."""
+    """Both digests are equal, and so is every line of the trace."""
     machine_class_equal: bool
     """The same class of machine: only then can bits be promised."""
     class_differences: list[str]
@@ -32,7 +32,9 @@ class RebuildRecord(Record):
     different_fields: list[str]
     """Fields of the trace that differ at that step."""
     what_changed: list[str]
-    """Where recipe, data or base are no longer those of the run, one sentence each."""
+    """Where recipe, data, base, code, trace or model are no longer those of the run, one sentence each."""
+    restored: list[str] = []
+    """Files of the finished model that had been changed or removed, and are now as recorded, one sentence each."""
     seconds: float
     """Wall time of the rebuild."""
     finished: str
@@ -40,8 +42,9 @@ class RebuildRecord(Record):
 
     @model_validator(mode="after")
     def _claim_holds(self) -> RebuildRecord:
-        if self.identical != (self.recorded_sha256 == self.rebuilt_sha256):
-            raise ValueError("identical must say whether recorded_sha256 equals rebuilt_sha256")
+        same = self.recorded_sha256 == self.rebuilt_sha256 and self.first_different_step is None
+        if self.identical != same:
+            raise ValueError("identical must say whether the digests are equal and no step differs")
         return self
 
 

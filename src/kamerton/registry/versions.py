@@ -301,7 +301,7 @@ def _copy_model(source: Path, target: Path, files: dict[str, str]) -> None:
     if target.exists() and not _damage(target, files):
         return
     if damage := _damage(source, files):
-        raise StorageError(damage[1], where=str(damage[0]), mend="train again, or rebuild the run")
+        raise StorageError(damage[1], where=str(damage[0]), mend=f"kamerton rebuild {source.parent.name} --restore")
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         ready = Path(tempfile.mkdtemp(dir=target.parent, prefix=".model."))
@@ -324,7 +324,7 @@ def _verify_files(version: ModelVersion) -> None:
             damage[1],
             where=str(damage[0]),
             expected=f"the files of {version.name}@{version.version} as they were registered",
-            mend=f"kamerton rebuild {version.run_id} makes the model again",
+            mend=f"kamerton registry add {version.run_id}",
         )
 
 

@@ -94,10 +94,17 @@ def save_state(
 def _optimizer_tensors(
     weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """By name, because a state that was loaded has its keys in another order than one that grew."""
+    """By name, because a state that was loaded has its keys in another order than one that grew.
+
+    Copies of what weights share, such as the table of an 8-bit optimiser: safetensors holds no tensor twice.
+    """
+    seen: set[int] = set()
     for name, weight in weights.items():
         for key, value in sorted(optimizer.state[weight].items()):
-            yield f"{name}/{key}", whole(torch.as_tensor(value))
+            plain = whole(torch.as_tensor(value))
+            shared = plain.data_ptr() in seen
+            seen.add(plain.data_ptr())
+            yield f"{name}/{key}", plain.clone() if shared else plain
 
 
 def state_digest(weights: dict[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> str:
@@ -135,15 +142,27 @@ def load_state(
         }
 
 
-def newest_whole(root: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest checkpoint whose files agree with its manifest, and what was passed over, newest first."""
+def newest_whole(
+    root: Path, best_of: Callable[[Checkpoint], int | None] = lambda checkpoint: None
+) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint whose files agree with its manifest, and what was passed over, newest first.
+
+    Args:
+        best_of: the step of another checkpoint without which one is of no use; None where there is none.
+    """
     passed: list[str] = []
     for path in sorted(root.glob("step-*"), reverse=True):
-        fault = _fault(path)
+        fault = _fault(path) or _fault_of_best(root, best_of(_read(path)))
         if fault is None:
             return _read(path), passed
         passed.append(f"{path.name}: {fault}")
     return None, passed
+
+
+def _fault_of_best(root: Path, step: int | None) -> str | None:
+    """Where the weights of the lowest loss are lost, they have to be made again."""
+    fault = None if step is None else _fault(_folder(root, step))
+    return None if fault is None else f"the best one before it, {_folder(root, step or 0).name}, is lost ({fault})"
 
 
 def read_checkpoint(root: Path, step: int) -> Checkpoint:

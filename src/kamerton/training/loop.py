@@ -322,6 +322,11 @@ class Loop:
         self.alarms.replay()
         self.objective.restore(checkpoint.journal.get("objective", {}))
 
+    def best_step(self, checkpoint: Checkpoint) -> int | None:
+        """The step whose checkpoint the finished model may be taken from, as a checkpoint knows it."""
+        lowest = Best.read(checkpoint.journal["best"]).lowest if self._keeps_best else None
+        return lowest.step if lowest is not None else None
+
     def take_best(self) -> None:
         """Put the weights of the lowest validation loss in place.
 

@@ -93,12 +93,12 @@ class Network:
         """What is called: the model itself, or as several processes share it."""
         self.processes = processes
         self._bf16 = compute.precision == "bf16"
-        if self._bf16:
-            _store_frozen_in_bf16(loaded.model)
         make_lean(loaded.model)
         make_norms_lean(loaded.model)
         self._head = find_head(loaded.model)
         self.packed = choose_layout(loaded.model, self._head, packing=compute.packing) == "packed"
+        if self._bf16:  # after the layout was proved: without autocast no model computes with two types of weights
+            _store_frozen_in_bf16(loaded.model)
         if compute.gradient_checkpointing:
             loaded.model.activation_checkpointing_enable({"use_reentrant": False})
         self._forward_tokens = compute.pass_tokens

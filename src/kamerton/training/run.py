@@ -104,7 +104,8 @@ def open_loop(
 def _begin(loop: Loop, run: RunFolder, own: RunFolder) -> None:
     """Stand at the newest whole checkpoint, or at the beginning."""
     processes = loop.processes
-    checkpoint, passed = processes.tell(newest_whole(run.checkpoints) if processes.main else None)
+    found = newest_whole(run.checkpoints, loop.best_step) if processes.main else None
+    checkpoint, passed = processes.tell(found)
     for sentence in passed:
         own.event("passed_over", checkpoint=sentence)
     if checkpoint is None:
@@ -128,6 +129,7 @@ def watch(loop: Loop, parts: dict[str, list[Example]], told: Told) -> None:
     facts = {
         "steps": loop.plan.steps,
         "steps_per_epoch": loop.plan.steps_per_epoch,
+        "passes": loop.plan.passes,
         "rewarded": loop.objective.rewarded,
         "overridden": loaded.template != "tokenizer" and bool(loaded.tokenizer.chat_template),
     }

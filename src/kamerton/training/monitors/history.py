@@ -18,6 +18,8 @@ class Facts:
     steps: int | None = None
     """Optimiser steps that are planned."""
     steps_per_epoch: int | None = None
+    passes: int = 1
+    """Steps in a row that learn from one batch."""
     examples: int | None = None
     """Of the training part."""
     distinct: int | None = None

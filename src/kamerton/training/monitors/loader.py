@@ -35,7 +35,7 @@ class Loader(Monitor):
         if epoch != self._epoch:
             self._epoch, self._seen, self._repeats = epoch, {}, 0
         first = self._seen.setdefault(record.batch, record.step)
-        self._repeats += first != record.step
+        self._repeats += record.step - first >= history.facts.passes
         if self._repeats < REPEATS:
             return None
         return self._alarm(
