@@ -80,7 +80,7 @@ def test_a_changed_file_is_named(registry: Registry, register: Register, name: s
 def test_a_missing_file_is_named(registry: Registry, register: Register) -> None:
     version = register("letters-1")
     (version.source / "adapter_model.safetensors").unlink()
-    with pytest.raises(StorageError, match=r"missing(.|\n)*kamerton rebuild letters-1"):
+    with pytest.raises(StorageError, match=r"missing(.|\n)*kamerton registry add letters-1"):
         registry.resolve("letters@1")
 
 
