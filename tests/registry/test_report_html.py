@@ -154,6 +154,29 @@ def test_curves_alarms_and_resumptions_are_on_the_page(inputs: ReportInputs, lan
     assert page.count('class="event alarm"') == page.count('class="event resumed"') == 2 * marked
 
 
+def test_alarms_are_told_in_the_language_of_the_page_and_foreign_sentences_are_marked(inputs: ReportInputs) -> None:
+    known = {
+        "kind": "alarm",
+        "alarm": "spike",
+        "step": 100,
+        "symptom": "a step far outside the ones before it",
+        "evidence": "loss 9.000; the last 80 steps: mean 2.001, deviation 0.007",
+        "cause": "a learning rate too low, or too few steps",
+        "change": "the moon is too near",
+    }
+    failed = known | {"alarm": "failed", "symptom": "the run did not come to its end", "evidence": "the disk is full"}
+    document = build_document(replace(inputs, events=[*inputs.events, known, failed]))
+    page = render_html(document, "pl")
+    text = visible(page)
+    for told in ("krok znacznie odbiega od poprzednich", "strata 9,000", "za niskie tempo uczenia albo za mało kroków"):
+        assert told in text
+    assert "Skok" in text
+    assert "<title>skok, krok 100</title>" in page
+    assert '<span class="main " lang="en">the moon is too near</span>' in page
+    assert '<span class="sub" lang="en">the disk is full</span>' in page
+    assert '<span class="sub">loss 9.000; the last 80 steps' in render_html(document, "en")
+
+
 def test_another_objective_has_a_loss_of_its_own(inputs: ReportInputs) -> None:
     recipe = inputs.run.recipe | {"training": inputs.run.recipe["training"] | {"objective": {"kind": "dpo"}}}
     other = replace(inputs, run=inputs.run.model_copy(update={"recipe": recipe}))

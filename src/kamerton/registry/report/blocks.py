@@ -47,7 +47,9 @@ class Cell:
     code: bool = False
     """A digest, a path or a name that a machine reads."""
     english: bool = False
-    """A sentence that the records have in English only."""
+    """The text is a sentence that the records have in English only."""
+    english_notes: bool = False
+    """The notes are such sentences."""
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def _tokens(tokens: TokenStatistics, language: Language) -> list[Block]:
 
 def _estimate(sampled: Sampled, language: Language, digits: int) -> Cell:
     if sampled.value is None:
-        return Cell(EM_DASH, [sampled.why], english=True)
+        return Cell(EM_DASH, [sampled.why], english_notes=True)
     value = language.number(sampled.value, digits)
     if sampled.low is None or sampled.high is None or sampled.method == "all rows":
         return Cell(value)
@@ -120,7 +120,7 @@ def _estimate(sampled: Sampled, language: Language, digits: int) -> Cell:
 
 def _percentage(sampled: Sampled, language: Language) -> Cell:
     if sampled.value is None:
-        return Cell(EM_DASH, [sampled.why], english=True)
+        return Cell(EM_DASH, [sampled.why], english_notes=True)
     value = language.percent(sampled.value)
     if sampled.low is None or sampled.high is None or sampled.method == "all rows":
         return Cell(value)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kamerton.registry.report import charts
+from kamerton.registry.report.alarm_texts import alarm_evidence, alarm_sentence
 from kamerton.registry.report.blocks import Cell, Figure, Table
 from kamerton.registry.report.language import Language
 from kamerton.registry.report.page_results import NARROW, WIDE
+from kamerton.registry.report.terms import alarm_name, capital
 
 __all__ = ["alarm_table", "loss_figure", "small_figures"]
 
@@ -155,7 +158,8 @@ def _marks(training: _Training, language: Language) -> list[tuple[float, str, st
         for step in training["resumed"]
     ]
     alarms = [
-        (float(alarm["step"]), "alarm", f"{alarm['alarm']}, {_at(alarm, language)}") for alarm in training["alarms"]
+        (float(alarm["step"]), "alarm", f"{alarm_name(language, alarm['alarm'])}, {_at(alarm, language)}")
+        for alarm in training["alarms"]
     ]
     return resumed + alarms
 
@@ -183,15 +187,23 @@ def alarm_table(training: _Training, language: Language) -> Table:
     ]
     rows = [
         [
-            Cell(alarm["alarm"].replace("_", " "), (_at(alarm, language),), tone="bad"),
-            Cell(_sentence(alarm, "symptom", "evidence"), english=True),
-            Cell(_sentence(alarm, "cause"), english=True),
-            Cell(_sentence(alarm, "change"), english=True),
+            Cell(capital(alarm_name(language, alarm["alarm"])), (_at(alarm, language),), tone="bad"),
+            _seen(alarm, language),
+            _told(alarm["cause"], language),
+            _told(alarm["change"], language),
         ]
         for alarm in training["alarms"]
     ]
     return Table(language.say("Alarms during the training"), head, rows, wide=True)
 
 
-def _sentence(alarm: Mapping[str, Any], *keys: str) -> str:
-    return "; ".join(str(alarm[key]) for key in keys if alarm[key])
+def _seen(alarm: Mapping[str, Any], language: Language) -> Cell:
+    """The symptom, and below it the numbers that decided."""
+    evidence = alarm_evidence(language, alarm["evidence"])
+    symptom = _told(alarm["symptom"], language)
+    return replace(symptom, notes=(evidence or alarm["evidence"],), english_notes=evidence is None)
+
+
+def _told(sentence: str, language: Language) -> Cell:
+    told = alarm_sentence(language, sentence)
+    return Cell(told or sentence, english=told is None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kamerton.registry.report.language import Language, mark
 
 __all__ = [
+    "alarm_name",
     "baseline_name",
     "capital",
     "finding_name",
@@ -42,6 +43,28 @@ _RECORDS = {
     "comparison": mark("comparison"),
     "decision": mark("decision"),
     "rebuild": mark("rebuild"),
+}
+_ALARMS = {
+    "answers": mark("unrelated answers"),
+    "divergence": mark("divergence"),
+    "duplicates": mark("repeated rows"),
+    "failed": mark("failed run"),
+    "few_rows": mark("few rows"),
+    "forgetting": mark("forgetting"),
+    "frozen": mark("frozen weights"),
+    "languages": mark("mixed languages"),
+    "leak": mark("leak"),
+    "loader": mark("data loader"),
+    "masked": mark("masked rows"),
+    "non_finite": mark("number that is not finite"),
+    "over_fitting": mark("over-fitting"),
+    "plateau": mark("plateau"),
+    "rate_too_high": mark("learning rate too high"),
+    "rate_too_low": mark("learning rate too low"),
+    "spike": mark("spike"),
+    "template": mark("chat template"),
+    "throughput": mark("drop of speed"),
+    "under_fitting": mark("under-fitting"),
 }
 _FINDINGS = {
     "all_masked": mark("nothing left to learn"),
@@ -171,6 +194,11 @@ _ITEMS = {
 def metric_name(language: Language, code: str) -> str:
     """Name of a metric; an unknown one as it is."""
     return _known(language, _METRICS, code)
+
+
+def alarm_name(language: Language, code: str) -> str:
+    """Kind of an alarm; an unknown one with spaces for underscores."""
+    return language.say(_ALARMS[code]) if code in _ALARMS else code.replace("_", " ")
 
 
 def baseline_name(language: Language, code: str) -> str:

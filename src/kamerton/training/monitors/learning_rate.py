@@ -119,8 +119,8 @@ def _by_validation(history: History) -> str | None:
     if share < LINEAR:
         return None
     return (
-        f"validation loss {start:.3f}, {middle.loss:.3f}, {last.loss:.3f} at {0:.0%}, {half:.0%} and 100 % of the way "
-        f"(sum of the rates): the later part learned {share:.0%} of what the earlier did for its length"
+        f"validation loss {start:.3f}, {middle.loss:.3f}, {last.loss:.3f} at {0:.0%}, {half:.0%} and {1:.0%} of the "
+        f"way (sum of the rates): the later part learned {share:.0%} of what the earlier did for its length"
     )
 
 

@@ -30,7 +30,6 @@ class NonFinite(Monitor):
                 return None
         before = next((step for step in reversed(history.steps) if step.finite), None)
         told = f"; the last finite loss was {before.loss:.3f} at step {before.step}" if before else ""
-        early = "broken rows, or a base with broken weights" if before is None else None
         return Alarm(
             "non_finite",
             record.step,
@@ -38,7 +37,9 @@ class NonFinite(Monitor):
             f"the {name} is not a number",
             # The journal does not tell nan from infinite, and what is told live is what is told from it.
             f"{name} nan or infinite at step {record.step}{told}",
-            early or "a learning rate too high, numbers too large for the precision, or a broken row in the batch",
+            "a learning rate too high, numbers too large for the precision, or a broken row in the batch"
+            if before
+            else "broken rows, or a base with broken weights",
             "lower training.learning_rate, set training.compute.precision=fp32, look at the rows of the step; "
             "training.alarms.non_finite=skip_step leaves out single steps",
         )
