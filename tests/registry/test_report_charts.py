@@ -174,6 +174,18 @@ def test_equal_values_on_a_logarithmic_axis() -> None:
     assert "NaN" not in intervals([("", rows)], width=340, title="t", description="d", axis=(None, label))
 
 
+@pytest.mark.parametrize("width", [340, 780])
+def test_labels_of_a_logarithmic_axis_do_not_overlap(width: float) -> None:
+    rows = [Interval("a", 2.0, 1.0, 9.0, "2", "own"), Interval("b", 900.0, 600.0, 1900.0, "900", "first")]
+    tree = chart(
+        intervals([("", rows)], width=width, title="t", description="d", axis=(None, lambda tick: f"{tick:.0f}"))
+    )
+    labels = [(float(text.attrib["x"]), text.text or "") for text in tree.findall(f"{SVG}text[@class='tick']")]
+    assert len(tree.findall(f"{SVG}line[@class='grid']")) >= len(labels) >= 5
+    halves = [(x, 6.4 * len(text) / 2) for x, text in labels]
+    assert all(one + half < other - next_half for (one, half), (other, next_half) in pairwise(halves))
+
+
 def test_bars_are_as_long_as_their_values() -> None:
     rows = [Bar("a", 1.0, "100%"), Bar("b", 0.25, "25%", [(0.5, "first", "base: 50%")]), Bar("c", None, "—")]
     tree = chart(bars(rows, width=780, title="t", description="d", most=1.0))

@@ -62,7 +62,9 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     wide: bool = False
-    """Numbers side by side; on a narrow page each row becomes a list."""
+    """Cells side by side; on a narrow page each row becomes a list."""
+    prose: bool = False
+    """Notes are sentences and not numbers, and may be broken into lines."""
 
 
 @dataclass(frozen=True)

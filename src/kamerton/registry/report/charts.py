@@ -233,9 +233,15 @@ def intervals(
             return left + (right - left) * (value - ticks[0]) / (ticks[-1] - ticks[0])
         return left + (right - left) * math.log(value / ticks[0]) / math.log(ticks[-1] / ticks[0])
 
+    free = -math.inf
     for tick in ticks:
-        canvas.line(x_of(tick), 8, x_of(tick), height - 24, "grid")
-        canvas.text(x_of(tick), height - 8, label(tick), "tick", "middle")
+        x, text = x_of(tick), label(tick)
+        half = _CHAR * (len(text) + 1) / 2
+        canvas.line(x, 8, x, height - 24, "grid")
+        # On a logarithmic axis ticks come closer than their labels are wide.
+        if x - half >= free:
+            canvas.text(x, height - 8, text, "tick", "middle")
+            free = x + half
     y = 0.0
     for heading, group in groups:
         if heading:

@@ -194,7 +194,7 @@ def alarm_table(training: _Training, language: Language) -> Table:
         ]
         for alarm in training["alarms"]
     ]
-    return Table(language.say("Alarms during the training"), head, rows, wide=True)
+    return Table(language.say("Alarms during the training"), head, rows, wide=True, prose=True)
 
 
 def _seen(alarm: Mapping[str, Any], language: Language) -> Cell:
