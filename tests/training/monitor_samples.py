@@ -110,6 +110,7 @@ def _spoilt_courses() -> list[list[Record]]:
         [*line, Ended(60)],
         [*line[:30], halves[0], *line[30:], halves[1], Ended(60)],
         [Probe("general", 50, 3.2, 3.0, Paired(0.2, 0.02), 24)],
+        [Probe("general", 50, 803.0, 3.0, Paired(800.0, 0.02), 24)],
         [step(n, falling(n), tokens_per_second=12_000.0 if n < 60 else 300.0) for n in range(1, 90)],
         [step(1, 2.0), Failed(1, "the disk is full", "StorageError")],
     ]

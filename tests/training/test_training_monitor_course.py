@@ -189,6 +189,7 @@ def test_general_texts_that_are_surely_worse_by_the_margin_are_forgetting() -> N
     assert kinds([_general(-0.5)]) == []
     assert kinds([_general(0.2)], AlarmsSection(forgetting_margin=0.3)) == []
     assert "perplexity +22%" in only([_general(0.2)]).evidence
+    assert "perplexity" not in only([_general(800.0)]).evidence  # no float holds it
 
 
 # Throughput.

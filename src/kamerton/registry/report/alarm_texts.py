@@ -124,6 +124,9 @@ _EVIDENCE = {
         mark("of {examples} examples, answers put to questions by lot fit as well: p = {p}"),
         mark("smoothed loss {loss} for {steps} steps above {times} times its lowest, {lowest}"),
         mark(
+            "loss on {items} general texts {loss}, before the first step {start}: {change} [{low}, {high}] nats a token"
+        ),
+        mark(
             "loss on {items} general texts {loss}, before the first step {start}: {change} [{low}, {high}] nats a "
             "token (perplexity {worse})"
         ),
