@@ -38,6 +38,10 @@ RATES = {"lora": 1e-2, "full": 3e-3}
 """In the good range of the small base: the lowest validation loss of 1e-4 ... 1e-1, within a factor of three."""
 
 
+OBJECTIVES = {"dpo": 0.3, "orpo": 0.3, "simpo": 0.3, "kto": 0.3, "reward": 0.3, "classification": 1.0, "grpo": 0.3}
+"""Shares of that rate at which the other objectives learn."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One training."""
@@ -89,6 +93,25 @@ def corpus(name: str, data: Path | None, seed: int) -> list[Row]:
         rows = [turn(row[question], row[answer]) for row in lines(data / file)][:3000]
     order = shuffled([row.row_hash for row in rows], seed, "benchmark")
     return [rows[index] for index in order]
+
+
+def as_learned_by(objective: str, rows: list[Row]) -> list[Row]:
+    """The same rows as an objective learns from them, so that a small base can: worse is to say nothing."""
+    evasion = "Nie wiem, proszę zapytać gdzie indziej."
+    match objective:
+        case "dpo" | "orpo" | "simpo" | "reward":
+            worse = turn("", evasion).messages[-1]
+            return [Row(messages=row.messages[:1], ranked=(row.messages[-1], worse)) for row in rows]
+        case "kto":
+            turns = [row if n % 2 else turn(row.question, evasion) for n, row in enumerate(rows)]
+            return [Row(messages=row.messages, liked=bool(n % 2)) for n, row in enumerate(turns)]
+        case "classification":
+            english = corpus("letters.en", None, 1)
+            asked = [
+                (row.question, "polski") if n % 2 else (english[n].question, "english") for n, row in enumerate(rows)
+            ]
+            return [turn(text, label) for text, label in asked]
+    return rows
 
 
 # -- cases -----------------------------------------------------------------------------------------------------------
@@ -145,6 +168,10 @@ def healthy(first: int, data: Path | None) -> list[Case]:
             add(f"prose scratch {seed}", corpus="prose", objective="pretrain", method="full", base="scratch")
     for steps in (40, 100, 200):
         add(f"scratch {steps}", base="scratch", method="full", options={"max_steps": steps})
+    for kind, share in OBJECTIVES.items():
+        for seed in range(3):
+            more = {"rewards": ["length:6"], "max_new_tokens": 12} if kind == "grpo" else {}
+            add(f"{kind} {seed}", rate=share, objective=kind, options={"objective": {"kind": kind, **more}})
     add("no validation", options={"validation": 0})
     add("linear, sgd-like batches", options={"batch_size": 4, "max_steps": 120, "schedule": "linear"})
     return cases
@@ -280,13 +307,16 @@ def open_model(case: Case, base: Path, rows: list[Row]) -> Any:
     from kamerton.models.load import load_base
     from kamerton.models.scratch import create
     from kamerton.recipe import Architecture
+    from kamerton.training.objectives import head_labels
 
     if case.base == "scratch":
         shape = Architecture(hidden_size=64, layers=2, heads=4, feed_forward=128, vocabulary=1024, context=256)
         texts = [row.text or f"{row.question} {row.answer}" for row in rows]
         return create("scratch", shape, texts, seed=case.seed, device=torch.device("cpu"))
     template = "plain" if case.name == "wrong template: not the base's" else "tokenizer"
-    return load_base("tiny-pl" if case.base == "tiny-pl" else str(base), base.parent, template=template, device="cpu")
+    labels = head_labels(options_of(case).objective, rows)
+    name = "tiny-pl" if case.base == "tiny-pl" else str(base)
+    return load_base(name, base.parent, template=template, device="cpu", labels=labels)
 
 
 def train(case: Case, base: Path, data: Path | None, folder: Path) -> dict[str, Any]:
@@ -304,7 +334,7 @@ def train(case: Case, base: Path, data: Path | None, folder: Path) -> dict[str, 
     from kamerton.training.run import run_training
 
     options = options_of(case)
-    rows = corpus(case.corpus, data, case.seed)
+    rows = as_learned_by(case.objective, corpus(case.corpus, data, case.seed))
     held = case.options.get("validation", 40)
     learned, validation = spoil_rows(case, rows[held : held + case.rows], rows[:held], data)
     method = LoraMethod(rank=8) if case.method == "lora" else FullMethod(kind="full")
@@ -322,18 +352,19 @@ def train(case: Case, base: Path, data: Path | None, folder: Path) -> dict[str, 
         objective = build_objective(options, loaded)
         built = objective.examples(learned)
         run.event("examples", masked=len(built.masked), **language_facts(learned, case.seed))
+        speaks = not loaded.labels and case.base != "scratch"
         general = general_texts(loaded, data, held_out=False)
         parts = {
             "train": built.examples,
             "validation": objective.examples(validation).examples if validation else [],
-            "general": general_examples(general if case.base != "scratch" else [], loaded.format),
+            "general": general_examples(general if speaks else [], loaded.format),
         }
         recipe = Recipe.model_construct(name="run", training=options, method=method)
         truth = general_examples(general_texts(loaded, data, held_out=True), loaded.format)
-        before = losses(loaded, options, truth)
+        before = losses(loaded, options, truth) if not loaded.labels else None
         with spoilt(case, loop_module):
             run_training(loaded, objective, parts, recipe, run)
-        lost = surely_lost(before, losses(loaded, options, truth))
+        lost = surely_lost(before, losses(loaded, options, truth)) if before is not None else None
     except KamertonError as error:
         refused, lost = error.what, None
     alarms = diagnose(run_records(run.path))

@@ -106,7 +106,7 @@ def test_the_loss_of_learning_from_rewards_is_not_taken_for_progress(tmp_path: P
         for n in range(1, 401)
     ]
     run = read_foreign(_state(tmp_path, history))
-    assert {alarm.kind for alarm in diagnose(run.records)} <= {"divergence"}
+    assert diagnose(run.records) == []
     assert any("rewards" in sentence for sentence in run.unjudged)
 
 

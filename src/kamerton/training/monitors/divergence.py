@@ -27,7 +27,7 @@ class Divergence(Monitor):
         self._above = 0
 
     def take(self, record: Record, history: History) -> Alarm | None:
-        if not isinstance(record, Step) or not record.finite:
+        if not isinstance(record, Step) or not record.finite or history.facts.rewarded:
             return None
         first = math.isnan(self._smooth)
         self._smooth = record.loss if first else SMOOTHING * self._smooth + (1.0 - SMOOTHING) * record.loss
