@@ -186,6 +186,10 @@ def test_a_wrong_value_is_told_in_words(text: str, expected: str) -> None:
             "gate: {primary: {better_than: few_shot}, guards: [{metric: perplexity, margin: 1}]}",
             "guards compare with the base",
         ),
+        (
+            "training: {optimizer: adafactor, parallel: {strategy: fsdp2}}",
+            "adafactor keeps means over rows and columns of whole matrices",
+        ),
     ],
 )
 def test_rules_across_keys(text: str, expected: str) -> None:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from kamerton.ground.digests import folder_digests
 from kamerton.ground.errors import StorageError
 from kamerton.models import tensors
+from kamerton.recipe import OptimizerSection
 from kamerton.training import checkpoint
 from kamerton.training.checkpoint import (
     Checkpoint,
@@ -26,16 +27,18 @@ from kamerton.training.checkpoint import (
     save_state,
     state_digest,
 )
+from kamerton.training.optimizer import build_optimizer
 
 
 class Work:
     """A layer and its optimiser."""
 
-    def __init__(self, seed: int = 1, width: int = 3) -> None:
+    def __init__(self, seed: int = 1, width: int = 3, kind: str = "adamw") -> None:
         torch.manual_seed(seed)
         self.layer = torch.nn.Linear(width, 2)
         self.weights = dict(self.layer.named_parameters())
-        self.optimizer = torch.optim.AdamW(self.layer.parameters(), lr=0.1)
+        groups = [{"params": list(self.layer.parameters()), "lr": 0.1}]
+        self.optimizer = build_optimizer(groups, OptimizerSection.model_validate({"kind": kind}))
 
     def step(self) -> None:
         self.layer(torch.ones(4, self.layer.in_features)).square().sum().backward()
@@ -69,11 +72,14 @@ def _newest(root: Path) -> Checkpoint:
     return found
 
 
-def test_work_goes_on_from_a_checkpoint_to_the_bit(work: Work, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["adamw", "adafactor", "sgd"])
+def test_work_goes_on_from_a_checkpoint_to_the_bit(kind: str, tmp_path: Path) -> None:
+    work = Work(kind=kind)
+    work.step()
     work.save(tmp_path, 1)
     work.step()
     work.step()
-    other = Work(seed=2)
+    other = Work(seed=2, kind=kind)
     found = _newest(tmp_path)
     load_state(found, other.weights, other.optimizer)
     other.step()

@@ -185,6 +185,17 @@ def test_each_group_has_the_rate_of_the_step(tiny_base: Path, tmp_path: Path) ->
     assert moved["plus"] == pytest.approx({key: 8 * value for key, value in moved["plain"].items()}, rel=1e-4)
 
 
+def test_adafactor_moves_an_adapter_at_the_rate_that_is_asked(tiny_base: Path, run: RunFolder) -> None:
+    """An adapter begins at 0: at a rate that is a share of each weight it would stay there."""
+    wanted = options(max_steps=30, optimizer={"kind": "adafactor"}, schedule="constant", warmup_steps=0)
+    loaded = start(tiny_base, LORA, wanted)
+    train_on(loaded, parts(loaded, wanted, 2), LORA, wanted, run)
+    moved = {key: weight.abs().mean() for key, weight in trainable_parameters(loaded.model).items() if "lora_B" in key}
+    assert min(moved.values()) > 1e-2
+    losses = [step.loss for step in read_trace(run.path)]
+    assert losses[-1] < losses[0] - 0.1
+
+
 def test_the_journal_tells_each_step_as_the_trace_seals_it(tiny_base: Path, run: RunFolder) -> None:
     told: list[dict[str, Any]] = []
     train(tiny_base, run, LORA, options(max_steps=6), on_progress=told.append)

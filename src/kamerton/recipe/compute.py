@@ -44,7 +44,8 @@ class OptimizerSection(Section):
     """What turns gradients into steps."""
 
     kind: Literal["adamw", "adamw_8bit", "adafactor", "sgd"] = "adamw"
-    """`adamw_8bit` keeps its moments in 8 bits (Dettmers et al., 2110.02861; needs the extra `quantization`)."""
+    """`adamw_8bit` keeps its moments in 8 bits (Dettmers et al., 2110.02861; needs the extra `quantization`);
+    `adafactor` keeps means over rows and columns (Shazeer and Stern, 1804.04235), and takes `learning_rate` as is."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Decoupled weight decay; norms and biases have none."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9

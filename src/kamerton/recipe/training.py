@@ -84,3 +84,12 @@ class TrainingSection(Section):
         if self.keep_every is not None and self.keep_every % self.checkpoint_every:
             raise ValueError("keep_every must be a multiple of checkpoint_every")
         return self
+
+    @model_validator(mode="after")
+    def _means_over_whole_matrices(self) -> TrainingSection:
+        if self.optimizer.kind == "adafactor" and self.parallel.strategy != "ddp":
+            raise ValueError(
+                f"optimizer.kind: adafactor keeps means over rows and columns of whole matrices, and "
+                f"parallel.strategy: {self.parallel.strategy} parts them: set strategy: ddp, or optimizer.kind: adamw"
+            )
+        return self

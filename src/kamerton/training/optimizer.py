@@ -27,7 +27,11 @@ def build_optimizer(groups: list[dict[str, Any]], options: OptimizerSection) -> 
             found: torch.optim.Optimizer = bitsandbytes().optim.AdamW8bit(parted, betas=betas, eps=epsilon)
             return found
         case "adafactor":
-            return torch.optim.Adafactor(parted, beta2_decay=-0.8, weight_decay=0.0)
+            # torch's own multiplies the rate by the size of each weight, so that an adapter, which starts at 0, stays.
+            from transformers.optimization import Adafactor
+
+            absolute: torch.optim.Optimizer = Adafactor(parted, scale_parameter=False, relative_step=False)
+            return absolute
         case "sgd":
             return torch.optim.SGD(parted, momentum=options.beta1)
 
