@@ -70,5 +70,10 @@ def test_another_file_is_no_deepspeed_file(tmp_path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(RequestError, match="not a DeepSpeed file"):
         read_deepspeed(str(path))
-    with pytest.raises(RequestError, match="not a DeepSpeed file"):
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="no such file") as caught:
         read_deepspeed(str(tmp_path / "nowhere.json"))
+    assert "nowhere.json" in caught.value.where
+    assert "to a DeepSpeed file" in caught.value.mend

@@ -75,7 +75,8 @@ def token_limit(
     if training.objective.kind == "pretrain":
         return TokenLimit(chat, name, None)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return TokenLimit(chat, name, min(max_length or training.max_length, _context(config)))
+    asked, context = max_length or training.max_length, _context(config)
+    return TokenLimit(chat, name, asked) if asked <= context else TokenLimit(chat, name, context, "the model's context")
 
 
 def _tokenizer_of(name: str, workspace: Workspace, template: str) -> tuple[Path, str]:

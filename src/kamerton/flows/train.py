@@ -56,13 +56,22 @@ def load_recipe(
         workspace: where `model.base` may name a model that was trained before.
         processes: how many share the run; a LLaMA-Factory file counts its batch a process.
         machine: the name of a GPU, to resolve the recipe for that one.
+
+    Raises:
+        RecipeError: the recipe is wrong.
+        RequestError: no such machine, or its DeepSpeed file cannot be read or done.
     """
+    from kamerton.flows.foreign_length import settle_length
+    from kamerton.training.deepspeed import read_deepspeed
     from kamerton.training.forecast.gpus import find_gpu
     from kamerton.training.machine import machine_choices
 
     gpu = find_gpu(machine) if machine else None
     place = workspace or Workspace.at()
     source = settle_template(read_recipe(Path(path), overrides or [], processes=processes), place)
+    source = settle_length(source, place)
+    if source.recipe.training.parallel.deepspeed is not None:
+        read_deepspeed(source.recipe.training.parallel.deepspeed)
     return resolve_in(place, source, machine_choices(source.recipe, place.root, gpu))
 
 

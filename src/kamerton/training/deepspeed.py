@@ -45,6 +45,8 @@ def read_deepspeed(file: str) -> tuple[str, bool]:
     try:
         document = json.loads(Path(file).read_text(encoding="utf-8"))
         stage = int(document.get("zero_optimization", {}).get("stage", 0))
+    except FileNotFoundError as error:
+        raise _refused(file, "no such file", "it to a DeepSpeed file, or training.parallel.strategy=fsdp2") from error
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise _refused(file, f"not a DeepSpeed file: {error}") from error
     for key, value in document.items():

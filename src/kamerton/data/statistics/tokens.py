@@ -45,6 +45,8 @@ class TokenLimit:
     model: str
     max_length: int | None = None
     """None where nothing is cut, as when texts are packed one after the other."""
+    cut_by: str = "training.max_length"
+    """What says `max_length`."""
 
     def count(self, rows: Sequence[Row]) -> list[int]:
         """Tokens of each row as training will see it; 0 where the template refuses it."""
@@ -152,12 +154,12 @@ class _Counter:
         if isinstance(tokens, DataError):
             return _finding(row, "template_refused", tokens.what, "error")
         first = tokens.first(self.limit.max_length)
-        most = self.limit.max_length
+        most, cut_by = self.limit.max_length, self.limit.cut_by
         if not first.trained_count:
-            what = f"nothing is left to learn within training.max_length: {most} of {len(tokens.ids)} tokens"
+            what = f"nothing is left to learn within {cut_by}: {most} of {len(tokens.ids)} tokens"
             return _finding(row, "all_masked", what if tokens.trained_count else "no token to learn from", "warning")
         if first.cut:
-            what = f"{len(tokens.ids)} tokens; training.max_length cuts it at {most}"
+            what = f"{len(tokens.ids)} tokens; {cut_by} cuts it at {most}"
             return _finding(row, "truncated", what, "warning")
         return None
 
