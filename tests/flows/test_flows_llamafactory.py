@@ -16,7 +16,7 @@ from kamerton.flows.manager import FineTuningManager
 from kamerton.flows.models import find_model, open_model
 from kamerton.flows.rebuild import rebuild
 from kamerton.flows.train import load_recipe, train
-from kamerton.ground.errors import RecipeError
+from kamerton.ground.errors import RecipeError, RequestError, VerdictError
 from kamerton.ground.settings import Workspace
 from kamerton.journal import RunFolder, list_runs, read_events
 from tiny_project import kamerton, letters, write_lines
@@ -169,6 +169,45 @@ def test_a_wrong_file_makes_no_run(project: Workspace) -> None:
     with pytest.raises(RecipeError, match=r"flag: use_galore: true: GaLore is not done; the nearest way"):
         train("sft.yaml", project, overrides=["use_galore=true"])
     assert list_runs(project) == []
+
+
+def test_a_missing_deepspeed_file_makes_no_run(project: Workspace) -> None:
+    with pytest.raises(RequestError, match="no such file"):
+        train("sft.yaml", project, overrides=["deepspeed=ds_z3.json"], processes=2)
+    assert list_runs(project) == []
+    with pytest.raises(RequestError, match="no such file"):
+        check("sft.yaml", project, overrides=["training.parallel={strategy: deepspeed, deepspeed: ds_z3.json}"])
+
+
+def test_a_context_shorter_than_the_rows_is_told(project: Workspace) -> None:
+    long = [{"instruction": "Co?", "output": "tak " * 2000}]
+    (project.root / "data" / "letters.json").write_text(json.dumps(long), encoding="utf-8")
+    asked = ["dataset=letters", "cutoff_len=4096"]
+    resolved = load_recipe("sft.yaml", asked, workspace=project)
+    value = next(value for value in resolved.values if value.key == "training.max_length")
+    assert "the model's context cuts at 512 tokens, before cutoff_len: 4096 does" in value.note
+    result = check("sft.yaml", project, overrides=asked)
+    assert "the model's context cuts at 512" in next(item for item in result.items if item.name == "LLaMA-Factory").text
+    assert result.data is not None
+    (cut,) = (finding for finding in result.data.findings if finding.kind == "truncated")
+    assert cut.message.endswith("the model's context cuts it at 512")
+
+
+def test_a_set_that_is_trained_on_whole_fails(project: Workspace) -> None:
+    with pytest.raises(VerdictError, match="stand in the training rows"):
+        train("sft.yaml", project, overrides=["eval_dataset=letters"])
+    assert list_runs(project) == []
+
+
+def test_texts_are_packed_only_where_they_are_asked_to_be(project: Workspace) -> None:
+    _more_data(project.root)
+    asked = ["stage=pt", "dataset=texts", "template=null", "training.compute.threads=1", "training.max_steps=1"]
+    told = {}
+    for packing in ("false", "true"):
+        record = train("sft.yaml", project, overrides=[*asked, f"packing={packing}"])
+        events = read_events(project.runs / record.run_id)
+        told[packing] = next(event["sequences"] for event in events if event["kind"] == "examples")
+    assert told["false"] == 12 > told["true"]
 
 
 def test_a_missing_data_set_is_named(project: Workspace) -> None:

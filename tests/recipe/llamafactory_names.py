@@ -1,4 +1,4 @@
-"""The keys that LLaMA-Factory accepts, by the class that declares them: version 0.9.5, then what came after it."""
+"""The keys that LLaMA-Factory accepts, by their class: version 0.9.5, then what came after and before."""
 
 from __future__ import annotations
 
@@ -80,6 +80,10 @@ _DECLARED = {
         sortish_sampler tf32 torch_compile torch_compile_backend torch_compile_mode torch_empty_cache_steps
         trackio_bucket_id trackio_space_id trackio_static_space_id train_sampling_strategy use_cache use_cpu
         use_liger_kernel warmup_ratio warmup_steps weight_decay
+    """,
+    "transformers 4.55 to 4.57, and LLaMA-Factory with it": """
+        group_by_length include_tokens_per_second placement_strategy ray_run_name ray_storage_path
+        resources_per_worker save_safetensors
     """,
     "later commits": """
         account_for_embedding_in_pipeline_split account_for_loss_in_pipeline_split apply_rope_fusion

@@ -221,6 +221,8 @@ def test_what_keys_become(overrides: list[str], expected: dict[str, Any]) -> Non
     ("stage", "overrides", "expected"),
     [
         ("pt", [], {"kind": "pretrain"}),
+        ("pt", ["packing=true"], {"kind": "pretrain"}),
+        ("pt", ["packing=false"], {"kind": "sft", "learn_from": "everything"}),
         ("rm", [], {"kind": "reward"}),
         ("sft", ["mask_history=true"], {"kind": "sft", "learn_from": "last_answer"}),
         (
@@ -419,6 +421,45 @@ def test_a_default_system_is_none_of_the_template() -> None:
     assert "usual system turn of a template stays" in told.otherwise[0]
     texts = read(BARE.format("pt"), "default_system=Hello")
     assert texts.recipe.data.system is None
+
+
+def others(stage: str, *overrides: str) -> dict[str, tuple[str, ...]]:
+    """Where Kamerton behaves otherwise, by key."""
+    translation = read(BARE.format(stage) + "cutoff_len: 64\ntemplate: llama3\n", *overrides).translation
+    assert translation is not None
+    return {each.key: each.otherwise for each in translation.told}
+
+
+def test_texts_are_told_apart_from_conversations() -> None:
+    packed, apart = others("pt"), others("pt", "packing=false")
+    assert packed["cutoff_len"] == apart["cutoff_len"] == ()
+    assert "parted at cutoff_len" in packed["stage"][0]
+    assert not any("parted at cutoff_len" in sentence for sentence in apart["stage"])
+    assert all("it ends with <|end_of_text|>" in found["stage"][-1] for found in (packed, apart))
+    assert "it ends with the tokenizer's end token" in others("pt", "template=qwen3")["stage"][-1]
+    assert "in proportion" in others("sft")["cutoff_len"][0]
+
+
+def test_what_a_template_writes_behind_an_answer_is_told() -> None:
+    for template in ("chatml", "qwen3"):
+        assert any("up to its end token" in sentence for sentence in others("sft", f"template={template}")["template"])
+    assert not any("end token" in each for each in others("sft", "train_on_prompt=true")["template"])
+    assert others("pt")["template"] == ()
+
+
+def test_of_two_keys_for_one_value_the_one_that_counts_is_told() -> None:
+    steps = told(read(BARE.format("sft"), "warmup_steps=100", "warmup_ratio=0.1"))
+    assert steps["warmup_ratio"] == "training.warmup_steps: 0.1"
+    assert "warmup_ratio counts where it is given" in steps["warmup_steps"]
+    numbers = told(read(BARE.format("sft"), "bf16=true", "fp16=true"))
+    assert numbers["bf16"] == "training.compute.precision: bf16"
+    assert "bf16 counts where both are given" in numbers["fp16"]
+
+
+def test_a_set_that_stands_whole_in_the_training_rows_fails() -> None:
+    check = read(BARE.format("sft")).recipe.data.check
+    assert (check.max_truncated, check.max_masked) == (1.0, 1.0)
+    assert check.max_contaminated < 1.0
 
 
 ANY = st.none() | st.booleans() | st.integers(-3, 3000) | st.floats() | st.text(max_size=8)

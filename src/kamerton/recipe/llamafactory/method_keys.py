@@ -17,7 +17,9 @@ _LORA, _FREEZE, _OFT = "finetuning_type: lora", "finetuning_type: freeze", "fine
 
 _METHOD: Final = {
     "stage": became(
-        "sft", "training.objective.kind", how="pt is pretrain, rm is reward; dpo, orpo and simpo by pref_loss"
+        "sft",
+        "training.objective.kind",
+        how="pt is pretrain, or sft on texts with packing: false; rm is reward; dpo, orpo and simpo by pref_loss",
     ),
     "finetuning_type": became("lora", "method.kind", how="lora on a quantised base is qlora"),
     "pure_bf16": became(False, "training.compute.precision", how="bf16, with moving weights in fp32"),

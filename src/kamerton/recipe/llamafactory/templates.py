@@ -34,6 +34,12 @@ def write_template(draft: Draft) -> None:
         return asked.refuse("template", "LLaMA-Factory has no such template", near[0] if near else "leave it out")
     if asked["stage"] == "pt":
         return None
+    if name is not None and not asked["train_on_prompt"]:
+        draft.otherwise(
+            "template",
+            "an answer is learned up to its end token; there what the template writes behind it, such as a newline, "
+            "is learned too",
+        )
     if name == "chatml":
         return draft.put("model.chat_template", "chatml", "template")
     draft.put("model.chat_template", "tokenizer", "template")

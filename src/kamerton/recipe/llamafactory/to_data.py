@@ -7,7 +7,8 @@ from kamerton.recipe.llamafactory.draft import Draft
 __all__ = ["write_data"]
 
 _NOT_CHECKED = "LLaMA-Factory has no such bound"
-_ALMOST_ALL = 1.0
+_ALL = 1.0
+_NEARLY_ALL = 0.999
 
 
 def write_data(draft: Draft) -> None:
@@ -122,8 +123,10 @@ def _write_bounds(draft: Draft) -> None:
     draft.put("data.clean.exact_duplicates", "report", note="LLaMA-Factory trains on repeated rows")
     draft.put("data.check.min_train_rows", 1, note=_NOT_CHECKED)
     draft.put("data.check.min_test_rows", 0, note=_NOT_CHECKED)
-    for bound in ("max_truncated", "max_masked", "max_contaminated"):
-        draft.put(f"data.check.{bound}", _ALMOST_ALL, note=_NOT_CHECKED)
-    draft.otherwise(
-        "cutoff_len", "the end of a long row is cut; there prompt and answer are cut in proportion to their lengths"
-    )
+    draft.put("data.check.max_truncated", _ALL, note=_NOT_CHECKED)
+    draft.put("data.check.max_masked", _ALL, note=_NOT_CHECKED)
+    draft.put("data.check.max_contaminated", _NEARLY_ALL, note=f"{_NOT_CHECKED}; a set learned whole measures nothing")
+    if draft.request["stage"] != "pt":
+        draft.otherwise(
+            "cutoff_len", "the end of a long row is cut; there prompt and answer are cut in proportion to their lengths"
+        )

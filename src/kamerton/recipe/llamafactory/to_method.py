@@ -140,6 +140,8 @@ def write_objective(draft: Draft) -> None:
         asked.refuse(key, "it belongs to stage: sft", "leave it out")
     if stage == "dpo":
         return _write_preference(draft, loss)
+    if stage == "pt":
+        return _write_texts(draft)
     draft.put("training.objective.kind", _STAGES[stage], "stage")
     if stage == "sft":
         _write_sft(draft)
@@ -149,6 +151,27 @@ def write_objective(draft: Draft) -> None:
         if asked["pref_ftx"]:
             asked.refuse("pref_ftx", "kto has no cross-entropy beside it", "stage: dpo")
     return None
+
+
+def _write_texts(draft: Draft) -> None:
+    """Texts end to end; unpacked ones are examples of their own, which is what `sft` makes of texts."""
+    asked = draft.request
+    if asked["packing"] is False and not asked["neat_packing"]:
+        draft.put("training.objective.kind", "sft", "stage", "packing")
+        draft.put("training.objective.learn_from", "everything", "stage")
+    else:
+        draft.put("training.objective.kind", "pretrain", "stage")
+        draft.otherwise(
+            "stage",
+            "texts are parted at cutoff_len over the whole set, and the rest is learned; there the rest of every "
+            "preprocessing_batch_size texts is left out",
+        )
+    ends = "<|end_of_text|>" if asked["template"] == "llama3" else "the tokenizer's end token"
+    draft.otherwise(
+        "stage",
+        f"a text begins with the tokenizer's begin token, where it has one, and ends with the model's end token; there "
+        f"it ends with {ends}, and begins with one only where the tokenizer adds it by itself",
+    )
 
 
 def _write_sft(draft: Draft) -> None:

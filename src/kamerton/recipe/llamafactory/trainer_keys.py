@@ -33,7 +33,12 @@ _LEARNING: Final = {
     "lr_scheduler_kwargs": became(
         None, "training.min_rate_share", how="min_lr or min_lr_rate of cosine_with_min_lr", kind="any"
     ),
-    "warmup_steps": became(0, "training.warmup_steps", how="below 1 a share of all steps", kind="float"),
+    "warmup_steps": became(
+        0,
+        "training.warmup_steps",
+        how="below 1 a share of all steps; warmup_ratio counts where it is given",
+        kind="float",
+    ),
     "warmup_ratio": became(None, "training.warmup_steps", how="a share of all steps", kind="float"),
     "optim": became("adamw_torch_fused", "training.optimizer.kind", how="adamw, adamw_8bit, adafactor, sgd"),
     "optim_args": refused(
@@ -56,7 +61,9 @@ _LEARNING: Final = {
 _ARITHMETIC: Final = {
     "bf16": became(False, "training.compute.precision", how="bf16; without bf16 and fp16 the machine decides"),
     "fp16": became(
-        False, "training.compute.precision", how="fp16 is not done: bf16 where the machine has it, else fp32"
+        False,
+        "training.compute.precision",
+        how="fp16 is not done: bf16 where the machine has it, else fp32; bf16 counts where both are given",
     ),
     "bf16_full_eval": equal(False, "the validation part is measured with the precision of the training"),
     "fp16_full_eval": equal(False, "the validation part is measured with the precision of the training"),
@@ -93,6 +100,7 @@ _WATCHING: Final = {
     "log_on_each_node": equal(True, _STEPS),
     "logging_nan_inf_filter": equal(True, "a loss that is no number is never hidden: training.alarms.non_finite"),
     "include_num_input_tokens_seen": equal("no", _STEPS, kind="any"),
+    "include_tokens_per_second": equal(False, _STEPS),
     "log_level": equal("passive", _STEPS),
     "log_level_replica": equal("warning", _STEPS),
     "disable_tqdm": equal(None, "--json keeps the screen quiet", kind="bool"),
@@ -154,6 +162,7 @@ _KEEPING: Final = {
     "save_strategy": became("steps", "training.checkpoint_every", how="steps"),
     "save_steps": became(500, "training.checkpoint_every", kind="float", how="with save_strategy: steps"),
     "save_total_limit": became(None, "training.keep_checkpoints", kind="int", how="the newest ones"),
+    "save_safetensors": equal(True, "weights are written as safetensors alone"),
     "save_only_model": equal(False, "a checkpoint has all that a resumption needs"),
     "save_on_each_node": equal(False, "the first process writes for all"),
     "enable_jit_checkpoint": equal(False, "a stop signal always writes a checkpoint"),
@@ -190,6 +199,7 @@ _LOADING: Final = {
     "train_sampling_strategy": became(
         "random", "training.compute.packing", how="the order is random; lengths are grouped without it"
     ),
+    "group_by_length": equal(False, "the order is random; lengths are grouped without it"),
     "length_column_name": equal("length", "lengths are counted"),
 }
 
@@ -206,7 +216,11 @@ _PROCESSES: Final = {
     "deepspeed": became(None, "training.parallel.deepspeed", how="a file", kind="any"),
     "accelerator_config": refused(None, "processes are laid out by training.parallel", "leave it out", kind="any"),
     "parallelism_config": refused(None, "processes are laid out by training.parallel", "fsdp: full_shard", kind="any"),
+    "ray_run_name": refused(None, *_RAY, kind="text"),
+    "ray_storage_path": refused("./saves", *_RAY),
     "ray_num_workers": refused(1, *_RAY),
+    "resources_per_worker": refused({"GPU": 1}, *_RAY),
+    "placement_strategy": refused("PACK", *_RAY),
     "ray_init_kwargs": refused(None, *_RAY, kind="any"),
     "master_addr": refused(None, "processes find each other through torchrun", "torchrun --master-addr", kind="text"),
     "master_port": refused(None, "processes find each other through torchrun", "torchrun --master-port", kind="any"),
