@@ -177,6 +177,12 @@ def test_a_missing_deepspeed_file_makes_no_run(project: Workspace) -> None:
     assert list_runs(project) == []
     with pytest.raises(RequestError, match="no such file"):
         check("sft.yaml", project, overrides=["training.parallel={strategy: deepspeed, deepspeed: ds_z3.json}"])
+    items = {item.name: item for item in check("sft.yaml", project, overrides=["deepspeed=ds_z3.json"]).items}
+    assert items["deepspeed"].doubtful
+    assert "no such file" in items["deepspeed"].text
+    (project.root / "ds_z3.json").write_text('{"zero_optimization": {"stage": 3}}', encoding="utf-8")
+    items = {item.name: item for item in check("sft.yaml", project, overrides=["deepspeed=ds_z3.json"]).items}
+    assert items["deepspeed"].text == "with several processes: fsdp2"
 
 
 def test_a_context_shorter_than_the_rows_is_told(project: Workspace) -> None:

@@ -17,10 +17,11 @@ from kamerton.flows.prepare import Prepared, prepare
 from kamerton.flows.preparing import Preparer
 from kamerton.flows.sources import OnStep, nobody, whole_rows
 from kamerton.flows.train import load_recipe
-from kamerton.ground.errors import KamertonError
+from kamerton.ground.errors import KamertonError, RequestError
 from kamerton.ground.settings import Workspace
 from kamerton.recipe import Recipe, ResolvedRecipe, Translation
 from kamerton.records.data import DataReport
+from kamerton.training.deepspeed import read_deepspeed
 from kamerton.training.forecast.gpus import find_gpu
 from kamerton.training.machine import machine_shape
 
@@ -139,7 +140,19 @@ def _translation_items(translation: Translation, recipe: Recipe, workspace: Work
         if items[-1].passed:
             text = unknown if differs is None else f"not the text of {name}: {differs}" if differs else same
             items.append(CheckItem("template", True, text, doubtful=differs != ""))
-    return items
+    return items + _deepspeed_items(translation)
+
+
+def _deepspeed_items(translation: Translation) -> list[CheckItem]:
+    """A file that one process does not need would stop several."""
+    file = next((told.value for told in translation.told if told.key == "deepspeed" and told.value), None)
+    if file is None:
+        return []
+    try:
+        strategy, _ = read_deepspeed(file)
+    except RequestError as error:
+        return [CheckItem("deepspeed", True, f"several processes would be refused: {error}", doubtful=True)]
+    return [CheckItem("deepspeed", True, f"with several processes: {strategy}")]
 
 
 def _checked(items: list[CheckItem], name: str, step: Any) -> Any:
