@@ -38,7 +38,7 @@ RATES = {"lora": 1e-2, "full": 3e-3}
 """In the good range of the small base: the lowest validation loss of 1e-4 ... 1e-1, within a factor of three."""
 
 
-OBJECTIVES = {"dpo": 0.3, "orpo": 0.3, "simpo": 0.3, "kto": 0.3, "reward": 0.3, "classification": 1.0, "grpo": 0.3}
+OBJECTIVES = {"dpo": 0.3, "orpo": 0.3, "simpo": 0.3, "kto": 0.3, "reward": 0.3, "classification": 0.5, "grpo": 0.3}
 """Shares of that rate at which the other objectives learn."""
 
 
@@ -107,10 +107,9 @@ def as_learned_by(objective: str, rows: list[Row]) -> list[Row]:
             return [Row(messages=row.messages, liked=bool(n % 2)) for n, row in enumerate(turns)]
         case "classification":
             english = corpus("letters.en", None, 1)
-            asked = [
-                (row.question, "polski") if n % 2 else (english[n].question, "english") for n, row in enumerate(rows)
-            ]
-            return [turn(text, label) for text, label in asked]
+            both = zip(rows, english, strict=False)
+            asked = [(row, "polski") if n % 2 else (other, "english") for n, (row, other) in enumerate(both)]
+            return [turn(row.question, label) for row, label in asked]
     return rows
 
 
