@@ -155,7 +155,10 @@ def _unjudged(records: list[Record], steps: list[Step], log: _Log) -> list[str]:
         "data (rows, answers, template, languages, leak, loader): the log does not say what was learned from",
     ]
     if log.rewarded:
-        said.append("divergence, learning_rate, plateau, under_fitting, over_fitting: the loss steers towards rewards")
+        said.append(
+            "divergence, learning_rate, plateau, under_fitting, over_fitting, throughput: the log is of learning from rewards, whose "
+            "losses and answers are new at each step"
+        )
     elif not any(isinstance(record, Evaluation) for record in records):
         said.append("over_fitting: the log has no eval_loss")
     if not log.ended:

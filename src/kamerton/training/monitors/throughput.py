@@ -30,8 +30,8 @@ class Throughput(Monitor):
         self._usual = 0.0
 
     def take(self, record: Record, history: History) -> Alarm | None:
-        if not isinstance(record, Step) or record.tokens_per_second is None:
-            return None
+        if not isinstance(record, Step) or record.tokens_per_second is None or history.facts.rewarded:
+            return None  # a model that learns from rewards writes what it learns from, longer or shorter as it pays
         self._rates.append(record.tokens_per_second)
         if len(self._rates) == SKIPPED + REFERENCE:
             self._usual = median(self._rates[SKIPPED:])
