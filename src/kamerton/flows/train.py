@@ -183,7 +183,8 @@ def resume(
 
 def _held(run: RunFolder) -> AbstractContextManager[None]:
     """The run, held from the first moment; of the processes that torchrun started the first one holds it."""
-    return run.held() if os.environ.get("RANK", "0") == "0" else nullcontext()
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    return run.held() if alone or os.environ.get("RANK") == "0" else nullcontext()
 
 
 def _complete(run: RunFolder) -> RunRecord:

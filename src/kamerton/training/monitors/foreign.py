@@ -156,8 +156,8 @@ def _unjudged(records: list[Record], steps: list[Step], log: _Log) -> list[str]:
     ]
     if log.rewarded:
         said.append(
-            "divergence, learning_rate, plateau, under_fitting, over_fitting, throughput: the log is of learning from rewards, whose "
-            "losses and answers are new at each step"
+            "divergence, learning_rate, plateau, under_fitting, over_fitting, throughput: the log is of learning from "
+            "rewards, whose losses and answers are new at each step"
         )
     elif not any(isinstance(record, Evaluation) for record in records):
         said.append("over_fitting: the log has no eval_loss")
