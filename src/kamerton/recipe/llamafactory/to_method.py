@@ -166,6 +166,7 @@ def _write_texts(draft: Draft) -> None:
             "texts are parted at cutoff_len over the whole set, and the rest is learned; there the rest of every "
             "preprocessing_batch_size texts is left out",
         )
+    draft.otherwise("stage", "a conversation is learned as the whole chat; there its first question alone is the text")
     ends = "<|end_of_text|>" if asked["template"] == "llama3" else "the tokenizer's end token"
     draft.otherwise(
         "stage",
