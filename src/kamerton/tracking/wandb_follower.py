@@ -9,6 +9,7 @@ the last step that the server has. So in both no step is told twice, whenever a 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -135,6 +136,8 @@ def _session(run: RunFolder, folder: Path, mode: _Mode) -> _Session:
         x_disable_stats=True,
         x_disable_meta=True,
         x_save_requirements=False,
+        # Folders are named by the second: what is left of a follower that was killed in this one may still write.
+        x_sync_dir_suffix=secrets.token_hex(4),
     )
     try:
         handle = wandb.init(
