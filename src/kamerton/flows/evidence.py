@@ -13,7 +13,7 @@ from kamerton.journal import RunFolder, TraceStep, read_trace
 from kamerton.recipe import Recipe
 from kamerton.records import RunRecord
 
-__all__ = ["model_faults", "recorded_trace", "trace_faults", "what_changed"]
+__all__ = ["model_faults", "recorded_trace", "trace_and_faults", "what_changed"]
 
 
 def what_changed(recorded: RunRecord, run: RunFolder, workspace: Workspace) -> list[str]:
@@ -51,13 +51,12 @@ def recorded_trace(run: RunFolder, recorded: RunRecord | None) -> list[TraceStep
     return trace
 
 
-def trace_faults(run: RunFolder, recorded: RunRecord | None) -> list[str]:
-    """What is wrong with the trace, as a sentence; empty for nothing."""
+def trace_and_faults(run: RunFolder, recorded: RunRecord | None) -> tuple[list[TraceStep], list[str]]:
+    """The run's trace, or no step of it and what is wrong with it, as a sentence."""
     try:
-        recorded_trace(run, recorded)
+        return recorded_trace(run, recorded), []
     except StorageError as error:
-        return [f"trace: {error.what}"]
-    return []
+        return [], [f"trace: {error.what}"]
 
 
 def model_faults(run: RunFolder, recorded: RunRecord) -> list[str]:

@@ -101,20 +101,25 @@ def _refuse_others(recipe: Recipe, name: str, trained: Recipe) -> None:
     Raises:
         RecipeError: the recipe names another template, or another rounding of the base below an adapter.
     """
-    asked = {key: getattr(recipe.model, key) for key in recipe.model.model_fields_set & {"chat_template"}}
-    if trained.method.kind != "full":
-        rounded = "nf4" if recipe.method.kind == "qlora" else None
-        asked["quantization"] = recipe.model.quantization or rounded
-    for key, value in asked.items():
-        taken = getattr(trained.model, key)
-        if value is not None and value != taken:
-            by_method = key == "quantization" and recipe.model.quantization is None
-            raise RecipeError(
-                f"{name} was trained with model.{key}={taken}, and the recipe asks for {value}",
-                where="method.kind" if by_method else f"model.{key}",
-                expected="what the earlier model was trained with: going on takes it over",
-                mend="set method.kind=lora" if by_method else f"leave model.{key} out",
-            )
+    model, taken = recipe.model, trained.model
+    if "chat_template" in model.model_fields_set and model.chat_template != taken.chat_template:
+        raise _otherwise(name, "model.chat_template", taken.chat_template, model.chat_template)
+    if trained.method.kind == "full":
+        return
+    if model.quantization is not None and model.quantization != taken.quantization:
+        raise _otherwise(name, "model.quantization", taken.quantization, model.quantization)
+    if model.quantization is None and recipe.method.kind == "qlora" and taken.quantization != "nf4":
+        mend = "set method.kind=lora"
+        raise _otherwise(name, "model.quantization", taken.quantization, "nf4", where="method.kind", mend=mend)
+
+
+def _otherwise(name: str, key: str, taken: object, asked: object, *, where: str = "", mend: str = "") -> RecipeError:
+    return RecipeError(
+        f"{name} was trained with {key}={taken}, and the recipe asks for {asked}",
+        where=where or key,
+        expected="what the earlier model was trained with: going on takes it over",
+        mend=mend or f"leave {key} out",
+    )
 
 
 def _place(folder: Path, workspace: Workspace) -> str:

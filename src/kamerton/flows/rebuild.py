@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kamerton.flows.evidence import model_faults, trace_faults, what_changed
+from kamerton.flows.evidence import model_faults, trace_and_faults, what_changed
 from kamerton.flows.foreign_template import settle_template
 from kamerton.flows.launch import launch
 from kamerton.flows.models import find_model
@@ -18,7 +18,7 @@ from kamerton.flows.train import LINEAGE, Progress, resolve_in, run_recipe
 from kamerton.ground.errors import Interrupted, MachineError, StorageError
 from kamerton.ground.files import swap_folder
 from kamerton.ground.settings import Workspace
-from kamerton.journal import RunFolder, first_difference, processes_of_steps, read_events, read_trace
+from kamerton.journal import RunFolder, TraceStep, first_difference, processes_of_steps, read_events, read_trace
 from kamerton.recipe import Derived, Recipe, read_recipe
 from kamerton.records import RunRecord
 from kamerton.records.rebuild import RebuildRecord
@@ -54,7 +54,8 @@ def rebuild(
     run, recorded = ref.needs_run()
     began = time.monotonic()
     other = recipe_differences(recorded.recipe, _given_recipe(recipe, recorded, place)) if recipe is not None else []
-    changed = what_changed(recorded, run, place) + trace_faults(run, recorded) + other
+    trace, faults = trace_and_faults(run, recorded)
+    changed = what_changed(recorded, run, place) + faults + other
     lost = model_faults(run, recorded)
     if not restore:
         changed += lost
@@ -70,7 +71,7 @@ def rebuild(
             mend=f"kamerton rebuild {model} --anyway trains all the same and says where the runs part",
         )
     again = None if changed else _train_again(recorded, run, place, on_progress)
-    found = _compare(recorded, run, again, changed, differences, time.monotonic() - began)
+    found = _compare(recorded, trace, again, changed, differences, time.monotonic() - began)
     if again is not None and found.identical and lost:
         swap_folder(again.model, run.model)
         found = found.model_copy(update={"restored": lost})
@@ -162,14 +163,14 @@ def _train_again(recorded: RunRecord, run: RunFolder, workspace: Workspace, on_p
 
 def _compare(
     recorded: RunRecord,
-    run: RunFolder,
+    trace: list[TraceStep],
     again: RunFolder | None,
     changed: list[str],
     differences: list[str],
     seconds: float,
 ) -> RebuildRecord:
     rebuilt = RunRecord.read(again.record_file).result.model_sha256 if again else None
-    parted = first_difference(read_trace(run.path), read_trace(again.path)) if again else None
+    parted = first_difference(trace, read_trace(again.path)) if again else None
     return RebuildRecord(
         run_id=recorded.run_id,
         recorded_sha256=recorded.result.model_sha256,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from kamerton.flows.evidence import model_faults, trace_faults, what_changed
+from kamerton.flows.evidence import model_faults, trace_and_faults, what_changed
 from kamerton.flows.models import find_model
 from kamerton.flows.prepare import prepare_again
 from kamerton.flows.ready import open_replay
@@ -18,7 +18,7 @@ from kamerton.flows.train import LINEAGE, Progress
 from kamerton.ground.errors import KamertonError, MachineError, RequestError, StorageError
 from kamerton.ground.rng import stream_seed
 from kamerton.ground.settings import Workspace
-from kamerton.journal import RunFolder, TraceStep, find_run, read_trace
+from kamerton.journal import RunFolder, TraceStep, find_run
 from kamerton.recipe import Recipe
 from kamerton.records import DataLineage, RunRecord
 from kamerton.records.rebuild import SegmentRecord
@@ -130,8 +130,8 @@ def _evidence(run: RunFolder, recorded: RunRecord | None, workspace: Workspace) 
         changed = what_changed(recorded, run, workspace) + model_faults(run, recorded)
     else:
         changed = _changed_since_it_began(run, workspace)
-    faults = trace_faults(run, recorded)
-    return [] if faults else read_trace(run.path), changed + faults
+    trace, faults = trace_and_faults(run, recorded)
+    return trace, changed + faults
 
 
 def _changed_since_it_began(run: RunFolder, workspace: Workspace) -> list[str]:

@@ -158,11 +158,12 @@ def resume(
 
     A run that is complete already gives its record.
 
-    Raises:
-        StorageError: the run is complete, and its model was changed or removed.
-
     Args:
         processes: how many share the run from here; another number than before gives other last bits.
+
+    Raises:
+        StorageError: the run is complete, and its model was changed or removed; or its recipe was changed since it
+            began.
     """
     place = (workspace or Workspace.at()).ensure()
     run = find_run(place, name)
@@ -290,8 +291,7 @@ def run_recipe(
             base = _base_lineage(recipe, loaded, other_models(recipe, workspace))
             code = capture_code(own_functions(recipe.training.objective))
             environment = capture_environment(device, threads, processes=group.world)
-            if group.main:
-                _tell_attempt(run, code, environment, on_progress)
+            unlike = _tell_attempt(run, code, environment, on_progress) if group.main else []
         learned = {name: built.examples for name, built in examples.items()}
         result = run_training(loaded, objective, learned, recipe, run, on_progress, processes=group)
         # At the end, where it holds up no first step; the class of a machine does not change in between.
@@ -307,7 +307,7 @@ def run_recipe(
             code=code,
             environment=environment.model_copy(update={"probe": measured.hash}),
             result=result,
-            attempts_unlike=attempts_unlike(run),
+            attempts_unlike=unlike,
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         if group.main:
@@ -320,12 +320,16 @@ def run_recipe(
     return record
 
 
-def _tell_attempt(run: RunFolder, code: CodeLineage, environment: Environment, on_progress: Progress | None) -> None:
+def _tell_attempt(
+    run: RunFolder, code: CodeLineage, environment: Environment, on_progress: Progress | None
+) -> list[str]:
+    """Tell what this attempt runs with; returns how the ones before it differ."""
     tell_attempt(run, code, environment)
     unlike = attempts_unlike(run)
     if unlike and on_progress:
         told = "; ".join(unlike[:3]) + (f"; and {len(unlike) - 3} more" if len(unlike) > 3 else "")
         on_progress({"notice": f"the run goes on otherwise than it began, and may not come out the same again: {told}"})
+    return unlike
 
 
 @contextmanager

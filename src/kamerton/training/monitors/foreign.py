@@ -32,15 +32,17 @@ class _Log:
     entries: list[Mapping[str, Any]]
     planned: int | None
     """Steps that were planned."""
+    done: int = 0
+    """Steps that were done, where it says so apart from its entries; the last ones may not have been logged."""
     cut_off: bool = False
     """The last line was not written to its end."""
 
     @property
     def ended(self) -> bool:
-        """Whether the training came to its end, as far as the log tells: its last steps may not have been logged."""
-        reached = max((step for entry in self.entries if (step := _step(entry)) is not None), default=0)
+        """Whether the training came to its end, as far as the log tells."""
+        reached = max((_step(entry) or 0 for entry in self.entries), default=0)
         summed_up = any("train_runtime" in entry for entry in self.entries)
-        return summed_up or self.planned is None or reached >= self.planned
+        return summed_up or self.planned is None or max(reached, self.done) >= self.planned
 
     @property
     def rewarded(self) -> bool:
@@ -80,8 +82,7 @@ def _state(text: str) -> _Log | None:
     whole = _parsed(text)
     if not isinstance(whole, dict) or not _entries(whole.get("log_history")):
         return None
-    history = [*whole["log_history"], {"step": whole.get("global_step")}]
-    return _Log(history, _planned(whole.get("max_steps")))
+    return _Log(whole["log_history"], _count(whole.get("max_steps")), done=_count(whole.get("global_step")) or 0)
 
 
 def _lines(text: str) -> _Log | None:
@@ -91,7 +92,7 @@ def _lines(text: str) -> _Log | None:
     entries = lines[:-1] if cut_off else lines
     if not entries or not _entries(entries):
         return None
-    return _Log(entries, _planned(entries[-1].get("total_steps")), cut_off)
+    return _Log(entries, _count(entries[-1].get("total_steps")), cut_off=cut_off)
 
 
 def _parsed(text: str) -> Any:
@@ -105,7 +106,7 @@ def _entries(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
 
 
-def _planned(value: Any) -> int | None:
+def _count(value: Any) -> int | None:
     return value if type(value) is int and value > 0 else None
 
 
